@@ -1,1 +1,19 @@
-//! Placeholder.
+//! The words two machines agree on: the messages between a node and its collector (`sensor/v1/*.proto`), their sizes
+//! ([`limits`]) and the one function both sides must compute alike ([`link`]). Takes and gives bytes; never decides anything.
+#![forbid(unsafe_code)]
+
+pub mod limits;
+pub mod link;
+
+/// The messages and the service, generated from `sensor/v1/*.proto`, where each field is described.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::all,
+    clippy::pedantic,
+    clippy::allow_attributes_without_reason,
+    reason = "generated; the documentation stands in the .proto files"
+)]
+pub mod v1 {
+    tonic::include_proto!("mayfly.sensor.v1");
+}

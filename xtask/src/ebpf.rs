@@ -1,0 +1,54 @@
+//! `cargo xtask ebpf`: builds the kernel programs into one object, where the agent's build script finds it. Takes the `ebpf`
+//! workspace; gives `<target>/mayfly/bpf/mayfly.o`. Leaves an object that did not change untouched, so that nothing is rebuilt.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::place::{self, Place};
+use crate::setup::{self, Scope};
+use crate::step::Step;
+
+const TARGET: &str = "bpfel-unknown-none";
+
+/// Brings what the build needs, then builds.
+pub(crate) fn build(place: &Place) -> Result<()> {
+    setup::require(&setup::bring(place, Scope::Build)?)?;
+    let step = Step::begin(&place.logs(), "kernel programs: build")?;
+    step.run(&mut cargo(place, "build"))?;
+    let built = place.own().join("ebpf").join(TARGET).join("release/mayfly");
+    let fresh = replace(&built, &place.object())?;
+    step.end(if fresh { "built" } else { "unchanged" });
+    Ok(())
+}
+
+/// A cargo command over the `ebpf` workspace, for its own target and with its own linker.
+pub(crate) fn cargo(place: &Place, verb: &str) -> Command {
+    let mut command = Command::new(place::cargo());
+    command
+        .args([verb, "--release", "-Zbuild-std=core", "--target", TARGET, "--target-dir"])
+        .arg(place.own().join("ebpf"))
+        .current_dir(place.root.join("ebpf"))
+        // The flags that name a target and build `core` are nightly's; the bootstrap variable opens them on stable.
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_LINKER", place.linker())
+        .env("CARGO_TARGET_BPFEL_UNKNOWN_NONE_RUSTFLAGS", "-C debuginfo=2 -C link-arg=--btf")
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR");
+    command
+}
+
+/// Copies when the bytes differ, and says whether it did.
+fn replace(from: &Path, to: &Path) -> Result<bool> {
+    let new = fs::read(from).with_context(|| format!("read {}", from.display()))?;
+    if fs::read(to).is_ok_and(|old| old == new) {
+        return Ok(false);
+    }
+    let folder = to.parent().context("the object's folder")?;
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    fs::write(to, new).with_context(|| format!("write {}", to.display()))?;
+    Ok(true)
+}

@@ -1,1 +1,6 @@
-//! Placeholder.
+//! Judgement: what happened, how sure we are, what to do about it and how to say it. Takes events, audit entries and records of
+//! what was done; gives findings, edges, cases, plans and reports. Has no clock, no disk, no network, no randomness and no
+//! async: the same input gives the same bytes, and that is what makes a report checkable.
+#![forbid(unsafe_code)]
+
+pub mod model;

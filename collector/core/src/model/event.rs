@@ -1,0 +1,199 @@
+//! What a node saw, in the words of judgement. Takes what `collector::ingest::translate` made from the wire; never holds a wire type.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::entity::ProcessKey;
+use super::evidence::EvidenceRef;
+use super::time::Moment;
+
+/// Bytes that an attacker chose. They stay bytes until somebody reads them; `Display` escapes them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Raw(pub Vec<u8>);
+
+impl Raw {
+    /// The text for people: printable UTF-8 as it is, all else escaped (`\xff`, `\u{202e}`).
+    pub fn escape(&self) -> String {
+        let mut text = String::with_capacity(self.0.len());
+        for chunk in self.0.utf8_chunks() {
+            for letter in chunk.valid().chars() {
+                if letter.is_control() || is_invisible(letter) {
+                    text.extend(letter.escape_unicode());
+                } else {
+                    text.push(letter);
+                }
+            }
+            for byte in chunk.invalid() {
+                text.extend(std::ascii::escape_default(*byte).map(char::from));
+            }
+        }
+        text
+    }
+}
+
+impl std::fmt::Display for Raw {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.escape())
+    }
+}
+
+/// Letters that change how the text around them is read (bidirectional marks, zero-width) are shown, not obeyed.
+fn is_invisible(letter: char) -> bool {
+    matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// Where a process ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Origin {
+    /// In a container.
+    Container {
+        /// Full id.
+        id: String,
+    },
+    /// On the host itself.
+    Host,
+    /// Nobody can say, and why.
+    Unknown {
+        /// The reason in words.
+        why: String,
+    },
+}
+
+/// Who did it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    /// The process.
+    pub process: ProcessKey,
+    /// Its parent, where known.
+    pub parent: Option<ProcessKey>,
+    /// Executable at the time of the event.
+    pub executable: Raw,
+    /// Real user id, as the host counts.
+    pub uid: u32,
+    /// Where it ran.
+    pub origin: Origin,
+    /// False: entered the container from outside its init's descendants.
+    pub in_init_tree: bool,
+}
+
+/// The two ends of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Flow {
+    /// Our end.
+    pub local: IpAddr,
+    /// Our port.
+    pub local_port: u16,
+    /// The other end.
+    pub remote: IpAddr,
+    /// The other port.
+    pub remote_port: u16,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "what")]
+#[expect(missing_docs, reason = "the fields are those of `proto/sensor/v1/*.proto`, where each is described")]
+pub enum Body {
+    Fork { child: ProcessKey },
+    Exec(Box<Exec>),
+    Exit { code: u32, signal: u32 },
+    FileOpen { path: Raw, flags: u32, mode: u32, sensitive: String, result: i32, truncated: bool },
+    FileUnlink { path: Raw, result: i32, truncated: bool },
+    FileRename { from: Raw, to: Raw, result: i32, truncated: bool },
+    FileChmod { path: Raw, mode: u32, result: i32, truncated: bool },
+    Connect { flow: Flow, established: bool, metadata_service: bool },
+    Accept { flow: Flow },
+    Close { flow: Flow, sent: u64, received: u64, outgoing: bool },
+    DatagramFlow { flow: Flow, metadata_service: bool },
+    ContainerSeen(Box<ContainerSeen>),
+    ContainerGone { container_id: String },
+    Loss { class: String, reason: String, count: u64, from_ns: u64, to_ns: u64 },
+    Trigger(Box<Trigger>),
+    CaptureSealed { capture_id: String, manifest_sha256: String, artifacts: u32, failed: u32, latency_ns: u64 },
+    AgentStarted { version: String, boot_id: String, kernel_release: String, refused_hooks: Vec<String>, replay: bool },
+}
+
+/// A new program image.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of `Exec` in `proto/sensor/v1/process.proto`")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact of the kernel's")]
+pub struct Exec {
+    pub path: Raw,
+    /// One element an argument.
+    pub arguments: Vec<Raw>,
+    pub arguments_truncated: bool,
+    pub directory: Raw,
+    pub device: u32,
+    pub inode: u64,
+    pub links: u32,
+    pub memfd: bool,
+    pub upper_layer: bool,
+    pub uid: u32,
+    pub effective_uid: u32,
+    pub capabilities: u64,
+    pub stopped_in_kernel: bool,
+}
+
+/// A container and what is known about it so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of `ContainerSeen` in `proto/sensor/v1/event.proto`")]
+pub struct ContainerSeen {
+    pub container_id: String,
+    pub runtime: String,
+    pub cgroup_id: u64,
+    pub pod_uid: String,
+    pub pod_name: String,
+    pub pod_namespace: String,
+    pub image: String,
+    pub name: String,
+    pub service_account: String,
+}
+
+/// A rule matched on the node, and what was done at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of `Trigger` in `proto/sensor/v1/event.proto`")]
+pub struct Trigger {
+    pub rule_id: String,
+    pub rule_title: String,
+    pub level: String,
+    pub event_position: u64,
+    /// `observed`, `stopped_in_kernel`, `stopped`, `captured`, `gone`.
+    pub action: String,
+    pub capture_id: String,
+    pub stop_latency_ns: u64,
+    pub techniques: Vec<String>,
+}
+
+/// One event of one node's log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeEvent {
+    /// Name of the node.
+    pub node: String,
+    /// The log it stands in.
+    pub log_id: String,
+    /// Its position there: with `node` and `log_id` this is its identity.
+    pub position: u64,
+    /// When, by the node's clock.
+    pub time: Moment,
+    /// Absent on events of the agent itself.
+    pub actor: Option<Actor>,
+    /// What.
+    pub body: Body,
+}
+
+impl NodeEvent {
+    /// The reference by which a claim points here.
+    pub fn evidence(&self) -> EvidenceRef {
+        EvidenceRef::Event { node: self.node.clone(), log_id: self.log_id.clone(), position: self.position }
+    }
+
+    /// The container it happened in.
+    pub fn container(&self) -> Option<&str> {
+        match &self.actor.as_ref()?.origin {
+            Origin::Container { id } => Some(id),
+            Origin::Host | Origin::Unknown { .. } => None,
+        }
+    }
+}

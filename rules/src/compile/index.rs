@@ -1,0 +1,179 @@
+//! Which rules an event is worth evaluating with: by log source first, by literals then.
+//!
+//! Takes all programs with their sources; gives candidates for an event. A rule without a witness is a candidate for
+//! every event of its source. It never decides that a rule matches.
+
+use std::collections::HashMap;
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
+
+use super::Program;
+use super::prefilter::{Witness, witnesses};
+use crate::evaluate::written;
+use crate::event::{Event, LogSource, Value};
+use crate::fields::{Field, WELL_KNOWN};
+use crate::limits;
+use crate::rule::{RuleIndex, RuleSource};
+
+/// All rules by log source.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    /// Merged: one group holds every rule that applies to the source.
+    known: Vec<(LogSource<'static>, Group)>,
+    /// By what rules ask for; several may apply to one event.
+    asked: Vec<(RuleSource, Group)>,
+}
+
+/// The rules of one source.
+#[derive(Debug, Default)]
+struct Group {
+    always: Vec<RuleIndex>,
+    filtered: Vec<RuleIndex>,
+    scans: Vec<Scan>,
+}
+
+/// The literals that rules of a group want to see in one field.
+#[derive(Debug)]
+struct Scan {
+    field: Field,
+    automaton: AhoCorasick,
+    /// By pattern of the automaton, the positions in `Group::filtered`.
+    rules: Vec<Vec<u16>>,
+}
+
+/// Candidates of a group, as bits.
+type Marks = [u64; limits::RULES / 64];
+
+/// Bytes of literals up to which an automaton is a full table: fast, and about 200 bytes for each.
+const TABLE_BYTES: usize = 16 * 1024;
+
+impl Index {
+    pub(crate) fn new(rules: &[(RuleSource, Program)]) -> Self {
+        let found: Vec<_> = rules.iter().map(|(_, program)| witnesses(program)).collect();
+        let group = |applies: &dyn Fn(&RuleSource) -> bool| {
+            let mut group = Group::default();
+            let mut literals = Literals::default();
+            for (position, ((source, _), witnesses)) in rules.iter().zip(&found).enumerate() {
+                if applies(source) {
+                    group.add(index(position), witnesses.as_deref(), &mut literals);
+                }
+            }
+            group.finish(literals);
+            group
+        };
+        let mut asked: Vec<(RuleSource, Group)> = Vec::new();
+        for (source, _) in rules {
+            if !asked.iter().any(|(other, _)| other == source) {
+                asked.push((source.clone(), group(&|other| other == source)));
+            }
+        }
+        let known = WELL_KNOWN.iter().map(|source| (*source, group(&|asked| asked.applies_to(source)))).collect();
+        Self { known, asked }
+    }
+
+    /// Shows every candidate for the event.
+    pub(crate) fn candidates<E: Event + ?Sized>(&self, event: &E, mut visit: impl FnMut(RuleIndex)) {
+        let source = event.log_source();
+        if let Some((_, group)) = self.known.iter().find(|(known, _)| *known == source) {
+            group.candidates(event, &mut visit);
+            return;
+        }
+        for (_, group) in self.asked.iter().filter(|(asked, _)| asked.applies_to(&source)) {
+            group.candidates(event, &mut visit);
+        }
+    }
+}
+
+fn index(position: usize) -> RuleIndex {
+    RuleIndex(u32::try_from(position).expect("an engine holds at most 4096 rules"))
+}
+
+/// By field, each literal with the rules that it wakes.
+type Literals = HashMap<Field, HashMap<Vec<u8>, Vec<u16>>>;
+
+impl Group {
+    fn add(&mut self, rule: RuleIndex, witnesses: Option<&[Witness]>, literals: &mut Literals) {
+        let Some(witnesses) = witnesses else {
+            self.always.push(rule);
+            return;
+        };
+        let position = u16::try_from(self.filtered.len()).expect("an engine holds at most 4096 rules");
+        self.filtered.push(rule);
+        for witness in witnesses {
+            let by_literal = literals.entry(witness.field.clone()).or_default();
+            let rules = by_literal.entry(witness.literal.clone()).or_default();
+            if rules.last() != Some(&position) {
+                rules.push(position);
+            }
+        }
+    }
+
+    fn finish(&mut self, literals: Literals) {
+        for (field, by_literal) in literals {
+            let mut by_literal: Vec<_> = by_literal.into_iter().collect();
+            by_literal.sort_unstable();
+            let bytes: usize = by_literal.iter().map(|(literal, _)| literal.len()).sum();
+            let kind = if bytes <= TABLE_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+            let built = AhoCorasickBuilder::new()
+                .ascii_case_insensitive(true)
+                .match_kind(MatchKind::Standard)
+                .kind(Some(kind))
+                .build(by_literal.iter().map(|(literal, _)| literal));
+            let rules: Vec<_> = by_literal.into_iter().map(|(_, rules)| rules).collect();
+            match built {
+                Ok(automaton) => self.scans.push(Scan { field, automaton, rules }),
+                // Too many literals for an automaton: those rules are evaluated on every event instead.
+                Err(_) => self.always.extend(rules.iter().flatten().map(|rule| self.filtered[usize::from(*rule)])),
+            }
+        }
+        self.always.sort_unstable();
+        self.always.dedup();
+        self.scans.sort_by(|left, right| left.field.name().cmp(right.field.name()));
+    }
+
+    fn candidates<E: Event + ?Sized>(&self, event: &E, visit: &mut impl FnMut(RuleIndex)) {
+        for rule in &self.always {
+            visit(*rule);
+        }
+        if self.filtered.is_empty() {
+            return;
+        }
+        let mut marks: Marks = [0; limits::RULES / 64];
+        for scan in &self.scans {
+            scan.mark(event.field(&scan.field), &mut marks);
+        }
+        for (word, mut bits) in marks.iter().copied().enumerate().take(self.filtered.len().div_ceil(64)) {
+            while bits != 0 {
+                let position = word * 64 + bits.trailing_zeros() as usize;
+                bits &= bits - 1;
+                visit(self.filtered[position]);
+            }
+        }
+    }
+}
+
+impl Scan {
+    fn mark(&self, value: Value<'_>, marks: &mut Marks) {
+        match value {
+            Value::Text(text) => self.mark_text(text, marks),
+            Value::Many(spread) => {
+                spread.each(&mut |value| {
+                    self.mark(value, marks);
+                    false
+                });
+            }
+            Value::Int(_) | Value::Float(_) | Value::Address(_) => self.mark_text(written(value).as_bytes(), marks),
+            Value::Bool(yes) => self.mark_text(if yes { b"true" } else { b"false" }, marks),
+            Value::Missing | Value::Null | Value::Object => {}
+        }
+    }
+
+    fn mark_text(&self, text: &[u8], marks: &mut Marks) {
+        for found in self.automaton.find_overlapping_iter(text) {
+            for rule in &self.rules[found.pattern().as_usize()] {
+                let rule = usize::from(*rule);
+                marks[rule / 64] |= 1 << (rule % 64);
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a rule matched: the fields, with their values, that decided.
+//!
+//! Takes a program and an event that it matches; gives the fields that the true branches looked at. Runs once for each
+//! finding, so that it may allocate; it never decides anything itself.
+
+use std::collections::BTreeMap;
+
+use super::{condition, expression, item, written};
+use crate::compile::{Expression, Program, Test};
+use crate::event::{Event, Value};
+use crate::syntax::condition::Condition;
+
+/// A field that a rule looked at, with what it held.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Matched {
+    /// The field as the rule names it; empty for a keyword.
+    pub field: String,
+    /// The value that fitted, as text: bytes an attacker may have chosen.
+    pub value: Vec<u8>,
+}
+
+pub(crate) fn explain<E: Event + ?Sized>(program: &Program, event: &E) -> Vec<Matched> {
+    let mut found = BTreeMap::new();
+    of_condition(&program.condition, program, event, &mut found);
+    let mut matched: Vec<_> = found.into_values().collect();
+    matched.sort_by_key(|(order, _)| *order);
+    matched.into_iter().map(|(_, matched)| matched).collect()
+}
+
+/// By field and value, with the order in which they were found.
+type Found = BTreeMap<(String, Vec<u8>), (usize, Matched)>;
+
+fn of_condition<E: Event + ?Sized>(tree: &Condition, program: &Program, event: &E, found: &mut Found) {
+    match tree {
+        Condition::Part(part) => {
+            if let Some(part) = program.parts.get(*part) {
+                of_expression(part, event, found);
+            }
+        }
+        Condition::All(branches) | Condition::Any(branches) => {
+            for branch in branches.iter().filter(|branch| condition(branch, program, event)) {
+                of_condition(branch, program, event, found);
+            }
+        }
+        // What was not there is no evidence for what was.
+        Condition::Not(_) => {}
+    }
+}
+
+fn of_expression<E: Event + ?Sized>(tree: &Expression, event: &E, found: &mut Found) {
+    match tree {
+        Expression::All(branches) | Expression::Any(branches) => {
+            for branch in branches.iter().filter(|branch| expression(branch, event)) {
+                of_expression(branch, event, found);
+            }
+        }
+        Expression::Item(one) if item(one, event) => match &one.field {
+            Some(field) => {
+                super::each(event.field(field), &mut |value| {
+                    if one.negated || super::of_field(&one.test, value, event) {
+                        add(field.name(), value, found);
+                    }
+                    false
+                });
+            }
+            None => keywords(&one.test, event, found),
+        },
+        Expression::Item(_) => {}
+    }
+}
+
+fn keywords<E: Event + ?Sized>(test: &Test, event: &E, found: &mut Found) {
+    let groups: Vec<_> = match test {
+        Test::Exists(_) => return,
+        Test::Any(patterns) => vec![patterns],
+        Test::All(groups) => groups.iter().collect(),
+    };
+    for group in groups {
+        event.each_text(&mut |text| {
+            let fits = super::any(group, Value::Text(text), event);
+            if fits {
+                add("", Value::Text(text), found);
+            }
+            fits
+        });
+    }
+}
+
+fn add(field: &str, value: Value<'_>, found: &mut Found) {
+    let text = match value {
+        Value::Text(text) => text.to_vec(),
+        Value::Bool(yes) => super::bool_text(yes).to_vec(),
+        Value::Int(_) | Value::Float(_) | Value::Address(_) => written(value).as_bytes().to_vec(),
+        Value::Missing | Value::Null | Value::Object | Value::Many(_) => return,
+    };
+    let order = found.len();
+    found.entry((field.to_owned(), text.clone())).or_insert((order, Matched { field: field.to_owned(), value: text }));
+}

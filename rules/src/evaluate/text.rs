@@ -1,0 +1,208 @@
+//! Text against patterns with `*` and `?`, over bytes, without allocation.
+//!
+//! Takes a compiled [`TextPattern`] and bytes; gives whether they fit. ASCII case is folded unless the pattern is
+//! cased; patterns with other letters are compiled to regular expressions elsewhere. It never assumes UTF-8: `?`
+//! stands for one well-formed character or one stray byte.
+
+use std::fmt;
+
+use memchr::{memchr2_iter, memmem};
+
+/// One piece of a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Atom {
+    /// These bytes; in lower case where the pattern folds case.
+    Bytes(Vec<u8>),
+    /// Any one character.
+    One,
+    /// Anything, nothing included.
+    Any,
+    /// A dash that starts an option, or what Windows takes for one.
+    Dash,
+}
+
+/// A pattern over the whole of a text.
+#[derive(Debug, Clone)]
+pub(crate) struct TextPattern {
+    cased: bool,
+    shape: Shape,
+}
+
+/// Nearly all patterns are one literal; those skip the general matcher.
+#[derive(Debug, Clone)]
+enum Shape {
+    Exact(Box<[u8]>),
+    Prefix(Box<[u8]>),
+    Suffix(Box<[u8]>),
+    Contains(Box<[u8]>),
+    Glob(Box<[Box<[Atom]>]>),
+}
+
+impl TextPattern {
+    /// Compiles atoms. With `cased` false, `Bytes` must be ASCII in lower case.
+    pub(crate) fn new(mut atoms: Vec<Atom>, cased: bool) -> Self {
+        atoms.dedup_by(|next, previous| *next == Atom::Any && *previous == Atom::Any);
+        let shape = match atoms.as_mut_slice() {
+            [] => Shape::Exact(Box::default()),
+            [Atom::Bytes(bytes)] => Shape::Exact(std::mem::take(bytes).into()),
+            [Atom::Bytes(bytes), Atom::Any] => Shape::Prefix(std::mem::take(bytes).into()),
+            [Atom::Any, Atom::Bytes(bytes)] => Shape::Suffix(std::mem::take(bytes).into()),
+            [Atom::Any, Atom::Bytes(bytes), Atom::Any] => Shape::Contains(std::mem::take(bytes).into()),
+            _ => Shape::Glob(atoms.split(|atom| *atom == Atom::Any).map(Into::into).collect()),
+        };
+        Self { cased, shape }
+    }
+
+    /// Whether the whole text fits.
+    pub(crate) fn matches(&self, text: &[u8]) -> bool {
+        match &self.shape {
+            Shape::Exact(bytes) => text.len() == bytes.len() && self.starts(text, bytes),
+            Shape::Prefix(bytes) => self.starts(text, bytes),
+            Shape::Suffix(bytes) => {
+                text.len().checked_sub(bytes.len()).is_some_and(|start| self.starts(&text[start..], bytes))
+            }
+            Shape::Contains(bytes) => self.find(text, bytes).is_some(),
+            Shape::Glob(segments) => self.glob(text, segments),
+        }
+    }
+
+    /// The longest literal without which no text fits, in lower case.
+    pub(crate) fn literal(&self) -> Option<Vec<u8>> {
+        let bytes = match &self.shape {
+            Shape::Exact(bytes) | Shape::Prefix(bytes) | Shape::Suffix(bytes) | Shape::Contains(bytes) => &bytes[..],
+            Shape::Glob(segments) => (segments.iter().flatten())
+                .filter_map(|atom| if let Atom::Bytes(bytes) = atom { Some(&bytes[..]) } else { None })
+                .max_by_key(|bytes| bytes.len())?,
+        };
+        Some(bytes.to_ascii_lowercase()).filter(|bytes| !bytes.is_empty())
+    }
+
+    fn starts(&self, text: &[u8], bytes: &[u8]) -> bool {
+        let Some(head) = text.get(..bytes.len()) else { return false };
+        if self.cased { head == bytes } else { head.eq_ignore_ascii_case(bytes) }
+    }
+
+    fn find(&self, text: &[u8], bytes: &[u8]) -> Option<usize> {
+        if self.cased {
+            return memmem::find(text, bytes);
+        }
+        let Some(&first) = bytes.first() else { return Some(0) };
+        let last = text.len().checked_sub(bytes.len())?;
+        memchr2_iter(first, first.to_ascii_uppercase(), &text[..=last])
+            .find(|&start| self.starts(&text[start..], bytes))
+    }
+
+    /// Segments between stars, each at its leftmost place: a later place never fits where the leftmost does not.
+    fn glob(&self, text: &[u8], segments: &[Box<[Atom]>]) -> bool {
+        let Some((first, rest)) = segments.split_first() else { return text.is_empty() };
+        let Some(mut at) = self.segment(text, 0, first) else { return false };
+        let Some((last, middle)) = rest.split_last() else { return at == text.len() };
+        for segment in middle {
+            let Some(end) = self.leftmost(text, at, segment) else { return false };
+            at = end;
+        }
+        let shortest: usize = last.iter().map(Atom::shortest).sum();
+        let longest: usize = last.iter().map(Atom::longest).sum();
+        let Some(latest) = text.len().checked_sub(shortest) else { return false };
+        let earliest = at.max(text.len().saturating_sub(longest));
+        (earliest..=latest).any(|start| self.segment(text, start, last) == Some(text.len()))
+    }
+
+    /// Where the segment's first occurrence from `start` on ends.
+    fn leftmost(&self, text: &[u8], mut start: usize, segment: &[Atom]) -> Option<usize> {
+        loop {
+            if let Some(Atom::Bytes(bytes)) = segment.first() {
+                start += self.find(text.get(start..)?, bytes)?;
+            }
+            if let Some(end) = self.segment(text, start, segment) {
+                return Some(end);
+            }
+            start += 1;
+            if start > text.len() {
+                return None;
+            }
+        }
+    }
+
+    /// Where the segment ends when it starts at `at`.
+    fn segment(&self, text: &[u8], mut at: usize, segment: &[Atom]) -> Option<usize> {
+        for atom in segment {
+            let rest = text.get(at..)?;
+            at += match atom {
+                Atom::Bytes(bytes) => self.starts(rest, bytes).then_some(bytes.len())?,
+                Atom::One => character(rest)?,
+                Atom::Dash => dash(rest)?,
+                Atom::Any => 0,
+            };
+        }
+        Some(at)
+    }
+}
+
+impl Atom {
+    fn shortest(&self) -> usize {
+        match self {
+            Atom::Bytes(bytes) => bytes.len(),
+            Atom::One | Atom::Dash => 1,
+            Atom::Any => 0,
+        }
+    }
+
+    fn longest(&self) -> usize {
+        match self {
+            Atom::Bytes(bytes) => bytes.len(),
+            Atom::One => 4,
+            Atom::Dash => 3,
+            Atom::Any => 0,
+        }
+    }
+}
+
+/// The length of the first character, or 1 for a byte that starts none.
+fn character(text: &[u8]) -> Option<usize> {
+    let length = match *text.first()? {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => 1,
+    };
+    let whole = text.get(..length).is_some_and(|bytes| std::str::from_utf8(bytes).is_ok());
+    Some(if whole { length } else { 1 })
+}
+
+fn dash(text: &[u8]) -> Option<usize> {
+    const DASHES: [&[u8]; 5] = [b"-", b"/", "–".as_bytes(), "—".as_bytes(), "―".as_bytes()];
+    DASHES.iter().find(|dash| text.starts_with(dash)).map(|dash| dash.len())
+}
+
+/// A number or an address written out on the stack: text patterns compare with them too.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Digits {
+    bytes: [u8; Self::LENGTH],
+    length: usize,
+}
+
+impl Digits {
+    /// The longest: an IPv6 address has 45, a float in scientific form 24. A float written out in full may be longer;
+    /// it then compares with no text.
+    const LENGTH: usize = 64;
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
+impl Default for Digits {
+    fn default() -> Self {
+        Self { bytes: [0; Self::LENGTH], length: 0 }
+    }
+}
+
+impl fmt::Write for Digits {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}

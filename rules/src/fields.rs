@@ -1,0 +1,178 @@
+//! The names of fields: those of node events, known at compile time, and any other.
+//!
+//! Takes a name from a rule; gives a [`Field`] that a typed event answers by a `match` on [`Known`] and a JSON event by
+//! the name. It never compares strings while events are evaluated.
+
+use crate::event::LogSource;
+
+/// A field that a rule asks for, interned when the rule is compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Field {
+    name: Box<str>,
+    known: Option<Known>,
+}
+
+impl Field {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.into(), known: Known::from_name(name) }
+    }
+
+    /// The name as the rule writes it, dots included.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Which field of node events this is, if it is one.
+    pub fn known(&self) -> Option<Known> {
+        self.known
+    }
+}
+
+macro_rules! known {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
+        /// A field of the node's own events (`product: linux`). What a field's type is stands at each; a rule may
+        /// compare any of them with text.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Known { $($(#[$doc])* $variant),* }
+
+        impl Known {
+            /// All of them, in order of declaration.
+            pub const ALL: &[Known] = &[$(Known::$variant),*];
+
+            /// The name in rules.
+            pub fn name(self) -> &'static str {
+                match self { $(Known::$variant => $name),* }
+            }
+
+            /// The field of that name; names are compared exactly, as Sigma does.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($name => Some(Known::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+known! {
+    /// Text: path of the executable as the process' own root shows it.
+    Image = "Image",
+    /// Text: the executable's last path component. For a memfd, the name given to it.
+    OriginalFileName = "OriginalFileName",
+    /// Text: the arguments joined by single spaces.
+    CommandLine = "CommandLine",
+    /// Text: working directory at the time of the event.
+    CurrentDirectory = "CurrentDirectory",
+    /// Text: name of the user in the node's (or the container's) passwd; missing when it has none.
+    User = "User",
+    /// Int: uid in the initial user namespace.
+    UserId = "UserId",
+    /// Int: pid in the initial pid namespace.
+    ProcessId = "ProcessId",
+    /// Int: the parent's pid in the initial pid namespace.
+    ParentProcessId = "ParentProcessId",
+    /// Text: path of the parent's executable.
+    ParentImage = "ParentImage",
+    /// Text: the parent's arguments joined by single spaces.
+    ParentCommandLine = "ParentCommandLine",
+    /// Text: full id of the container; missing on the host.
+    ContainerId = "ContainerId",
+    /// Text: `docker`, `containerd`, `crio`, `podman` or `runc`.
+    ContainerRuntime = "ContainerRuntime",
+    /// Text: name of the pod.
+    PodName = "PodName",
+    /// Text: namespace of the pod.
+    PodNamespace = "PodNamespace",
+    /// Text: name of the container's image.
+    ImageName = "ImageName",
+    /// Bool: the executable lives in a memfd, not in a file system.
+    ExeMemfd = "Exe.Memfd",
+    /// Bool: the executable had no link left when it was executed.
+    ExeDeleted = "Exe.Deleted",
+    /// Bool: the executable comes from the container's writable layer, so it is not part of the image.
+    ExeUpperLayer = "Exe.UpperLayer",
+    /// Int: inode of the executable.
+    ExeInode = "Exe.Inode",
+    /// Bool: the process runs in a container: its cgroup is a container's and its mount namespace is not the host's.
+    /// Container runtimes execute themselves from a memfd inside the container's cgroup; by the second half they are
+    /// outside.
+    InContainer = "InContainer",
+    /// Bool: the process descends from the container's first process. False for one that came in from outside, as
+    /// `kubectl exec` and `docker exec` do; missing on the host.
+    InInitTree = "InInitTree",
+    /// Int: effective capabilities, as a bit mask.
+    CapEff = "CapEff",
+    /// Text: name of the controlling terminal; missing when there is none or it is not known.
+    Tty = "TTY",
+    /// Int: exit code.
+    ExitCode = "ExitCode",
+    /// Int: the signal that ended the process; missing when it exited by itself.
+    Signal = "Signal",
+    /// Text: path of the file acted on; for a rename, the new path.
+    TargetFilename = "TargetFilename",
+    /// Text: path before a rename.
+    SourceFilename = "SourceFilename",
+    /// Text: class of a sensitive file: `service_account_token`, `web_identity_token`, `shadow`, `ssh_key`,
+    /// `cloud_credential`, `kubeconfig`, or another of the node's configuration.
+    FileSensitive = "File.Sensitive",
+    /// Int: permission bits, with set-uid and set-gid.
+    FileMode = "File.Mode",
+    /// Int: flags of the open, as in `open(2)`.
+    FileFlags = "File.Flags",
+    /// Bool: the node opened the connection; false when it accepted it.
+    Initiated = "Initiated",
+    /// Text: `tcp` or `udp`.
+    Protocol = "Protocol",
+    /// Address: the source.
+    SourceIp = "SourceIp",
+    /// Int: the source port.
+    SourcePort = "SourcePort",
+    /// Address: the destination.
+    DestinationIp = "DestinationIp",
+    /// Int: the destination port.
+    DestinationPort = "DestinationPort",
+    /// Text: name of the destination where it is known.
+    DestinationHostname = "DestinationHostname",
+    /// Bool: the destination is an instance metadata service.
+    NetImds = "Net.Imds",
+}
+
+const fn node(category: &'static str) -> LogSource<'static> {
+    LogSource { category: Some(category), product: Some("linux"), service: None }
+}
+
+/// A process was started: every exec.
+pub const PROCESS_CREATION: LogSource<'static> = node("process_creation");
+/// A process ended.
+pub const PROCESS_END: LogSource<'static> = node("process_end");
+/// A file was created or opened for writing.
+pub const FILE_EVENT: LogSource<'static> = node("file_event");
+/// A sensitive file was opened.
+pub const FILE_ACCESS: LogSource<'static> = node("file_access");
+/// A file was unlinked.
+pub const FILE_DELETE: LogSource<'static> = node("file_delete");
+/// A file was renamed.
+pub const FILE_RENAME: LogSource<'static> = node("file_rename");
+/// A file's mode or owner was changed.
+pub const FILE_CHANGE: LogSource<'static> = node("file_change");
+/// A connection was opened or accepted, or a first datagram sent.
+pub const NETWORK_CONNECTION: LogSource<'static> = node("network_connection");
+/// An entry of AWS `CloudTrail`.
+pub const CLOUDTRAIL: LogSource<'static> =
+    LogSource { category: None, product: Some("aws"), service: Some("cloudtrail") };
+/// An entry of the Kubernetes API server's audit log. Public rules name this source with and without the category.
+pub const KUBERNETES_AUDIT: LogSource<'static> =
+    LogSource { category: Some("application"), product: Some("kubernetes"), service: Some("audit") };
+
+/// The sources for which the engine keeps one merged index of all rules that apply.
+pub const WELL_KNOWN: &[LogSource<'static>] = &[
+    PROCESS_CREATION,
+    FILE_EVENT,
+    FILE_ACCESS,
+    NETWORK_CONNECTION,
+    PROCESS_END,
+    FILE_DELETE,
+    FILE_RENAME,
+    FILE_CHANGE,
+    CLOUDTRAIL,
+    KUBERNETES_AUDIT,
+];

@@ -1,0 +1,41 @@
+//! The bounds on rule text, each with its reason.
+//!
+//! Takes and gives constants. A rule directory is configuration that an attacker with a foothold may be able to write
+//! to: no file in it may cost more than these bounds say.
+
+/// Bytes in one file. The longest public rule (a list of malicious packages) has 50 KB.
+pub const FILE_BYTES: usize = 256 * 1024;
+
+/// Rules in one engine. Candidates are marked in a bit set on the stack, 512 bytes at this size.
+pub const RULES: usize = 4096;
+
+/// Documents in one file. Public collections keep one to a file; correlations bring a handful.
+pub const DOCUMENTS: usize = 256;
+
+/// Nesting of lists and maps in a document, example events included. Audit entries nest ten deep.
+pub const NESTING: usize = 32;
+
+/// Nodes (keys, values, lists) in one file. The longest public rule has some 2,000.
+pub const NODES: usize = 50_000;
+
+/// Values in one rule after expansion (`base64offset` makes three of one). The longest public rule has some 800.
+pub const PATTERNS: usize = 10_000;
+
+/// Bytes in one pattern. No command line that the node records is longer.
+pub const PATTERN_BYTES: usize = 16 * 1024;
+
+/// Bytes in one condition. The longest public condition has 260.
+pub const CONDITION_BYTES: usize = 4096;
+
+/// Nesting of brackets and `not` in a condition: the parser recurses once for each.
+pub const CONDITION_NESTING: usize = 64;
+
+/// Bytes a compiled regular expression may take. Unicode classes need some 100 KB; a counted repetition of one can ask
+/// for gigabytes.
+pub const REGEX_BYTES: usize = 1024 * 1024;
+
+/// Bytes of one regular expression's lazily built automaton, for each thread that evaluates.
+pub const REGEX_CACHE_BYTES: usize = 512 * 1024;
+
+/// Nesting of arrays and objects that is followed into a JSON event. `serde_json` itself stops at 128.
+pub const JSON_NESTING: usize = 128;

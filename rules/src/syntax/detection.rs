@@ -1,0 +1,130 @@
+//! The `detection` map to a tree of items: named parts, and the conditions over them.
+//!
+//! Takes the node under `detection`; gives [`Detection`]. It never looks into values: that is the compiler's.
+
+use super::condition::{self, Condition};
+use super::yaml::{Kind, Node, Scalar};
+use crate::error::Fault;
+
+/// All of a rule that decides whether it matches.
+#[derive(Debug)]
+pub(crate) struct Detection {
+    /// In the order of the file; conditions name them by position.
+    pub(crate) parts: Vec<Search>,
+    /// Several conditions are alternatives.
+    pub(crate) condition: Condition,
+}
+
+/// A part of a detection, or a piece of one.
+#[derive(Debug)]
+pub(crate) enum Search {
+    All(Vec<Search>),
+    Any(Vec<Search>),
+    Item(Item),
+}
+
+/// One `field|modifier: values`, or a keyword list (a field without name).
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) line: u32,
+    /// The path of keys, for messages.
+    pub(crate) key: String,
+    /// As written, modifiers included; empty for keywords.
+    pub(crate) field: String,
+    pub(crate) values: Vec<(u32, Scalar)>,
+}
+
+pub(crate) fn parse(node: &Node) -> Result<Detection, Fault> {
+    let Kind::Map(entries) = &node.kind else {
+        return Err(Fault::new(node.line, "detection", format!("must be a map, not {}", node.what())));
+    };
+    let mut names = Vec::new();
+    let mut parts = Vec::new();
+    let mut conditions = None;
+    for (key, node) in entries {
+        let path = format!("detection.{}", key.text);
+        match key.text.as_str() {
+            "condition" => conditions = Some(node),
+            "timeframe" => {
+                return Err(Fault::new(key.line, path, "not supported: a span of time belongs to a correlation"));
+            }
+            name => {
+                names.push(name);
+                parts.push(part(node, &path)?);
+            }
+        }
+    }
+    let conditions = conditions
+        .ok_or_else(|| Fault::new(node.line, "detection.condition", "is missing: it says which parts must match"))?;
+    Ok(Detection { parts, condition: all_conditions(conditions, &names)? })
+}
+
+fn all_conditions(node: &Node, names: &[&str]) -> Result<Condition, Fault> {
+    let texts = values(node, "detection.condition")?;
+    let mut parsed = Vec::new();
+    for (line, text) in &texts {
+        parsed.push(condition::parse(&text.raw, names, *line)?);
+    }
+    Ok(Condition::Any(parsed))
+}
+
+fn part(node: &Node, key: &str) -> Result<Search, Fault> {
+    match &node.kind {
+        Kind::Map(entries) if entries.is_empty() => Err(empty(node, key)),
+        Kind::Map(entries) => {
+            let items = entries.iter().map(|(name, node)| {
+                let key = format!("{key}.{}", name.text);
+                let values = values(node, &key)?;
+                Ok(Search::Item(Item { line: name.line, key, field: name.text.clone(), values }))
+            });
+            Ok(Search::All(items.collect::<Result<_, _>>()?))
+        }
+        Kind::List(items) if items.is_empty() => Err(empty(node, key)),
+        Kind::List(items) => list(items, key),
+        Kind::Scalar(word) => Ok(keywords(vec![(node.line, word.clone())], key)),
+    }
+}
+
+/// A list is one of its maps or one of its keywords.
+fn list(items: &[Node], key: &str) -> Result<Search, Fault> {
+    let mut words = Vec::new();
+    let mut any = Vec::new();
+    for item in items {
+        match &item.kind {
+            Kind::Scalar(word) => words.push((item.line, word.clone())),
+            Kind::Map(_) => any.push(part(item, key)?),
+            Kind::List(_) => {
+                return Err(Fault::new(item.line, key, "a list in a list is not allowed: maps or keywords are"));
+            }
+        }
+    }
+    if !words.is_empty() {
+        any.push(keywords(words, key));
+    }
+    Ok(Search::Any(any))
+}
+
+fn keywords(values: Vec<(u32, Scalar)>, key: &str) -> Search {
+    let line = values.first().map_or(0, |(line, _)| *line);
+    Search::Item(Item { line, key: key.to_owned(), field: String::new(), values })
+}
+
+fn values(node: &Node, key: &str) -> Result<Vec<(u32, Scalar)>, Fault> {
+    match &node.kind {
+        Kind::Scalar(value) => Ok(vec![(node.line, value.clone())]),
+        Kind::List(items) if items.is_empty() => Err(empty(node, key)),
+        Kind::List(items) => (items.iter())
+            .map(|item| match item.scalar() {
+                Some(value) => Ok((item.line, value.clone())),
+                None => Err(Fault::new(item.line, key, format!("must be a value, not {}", item.what()))),
+            })
+            .collect(),
+        Kind::Map(_) => {
+            Err(Fault::new(node.line, key, "must be a value or a list of values: write paths with dots, as `a.b: c`"))
+        }
+    }
+}
+
+fn empty(node: &Node, key: &str) -> Fault {
+    Fault::new(node.line, key, "is empty: it would match everything or nothing")
+}

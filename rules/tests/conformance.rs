@@ -1,0 +1,109 @@
+//! The engine against cases and rules that others wrote, where they are present.
+//!
+//! Takes sample data; prints how many cases agree, and fails on the first that does not.
+
+mod samples;
+
+use rules::{Engine, JsonEvent, LoadError, LogSource};
+use serde_json::Value;
+
+fn matches(rule: &str, event: &Value) -> Result<bool, String> {
+    let (engine, errors) = Engine::load([("case", rule)]);
+    if let Some(error) = errors.first() {
+        return Err(error.to_string());
+    }
+    let source = engine.rules().next().map(|(_, rule)| rule.source.clone()).unwrap_or_default();
+    let mut found = Vec::new();
+    engine.evaluate(&JsonEvent::new(event, source.as_log_source()), &mut found);
+    Ok(!found.is_empty())
+}
+
+fn check(name: &str, cases: &[Value], title: fn(&Value) -> String) {
+    let mut wrong = Vec::new();
+    for case in cases {
+        let rule = case["rule"].as_str().map_or_else(|| case["rule"].to_string(), str::to_owned);
+        let answer = matches(&rule, &case["event"]);
+        if answer != Ok(case["expect"] == true) {
+            wrong.push(format!("{}: {answer:?}, expected {}", title(case), case["expect"]));
+        }
+    }
+    println!("{name}: {} of {} agree", cases.len() - wrong.len(), cases.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_micro_case_agrees() {
+    check("micro cases", &samples::lines("conformance/sigma_conformance.jsonl"), |case| case["case"].to_string());
+}
+
+#[test]
+fn every_regression_case_agrees() {
+    let cases = samples::lines("conformance/sigmahq_regression.jsonl");
+    check("regression cases", &cases, |case| case["rule_path"].to_string());
+}
+
+/// Nine rules need values for a placeholder, five are correlations, and one carries the id of another.
+#[test]
+fn public_rules_load_and_the_others_say_why_not() {
+    let mut files = samples::rule_files("sigma");
+    files.extend(samples::rule_files("sigma_suzaku"));
+    if files.is_empty() {
+        return;
+    }
+    let (engine, errors) = Engine::load(files);
+    println!("public rules: {} loaded, {} refused", engine.rules().len(), errors.len());
+    let refused = |reason: &dyn Fn(&LoadError) -> bool| errors.iter().filter(|error| reason(error)).count();
+    assert_eq!(refused(&|error| error.message.contains("expand")), 9);
+    assert_eq!(refused(&|error| error.key == "correlation"), 5);
+    assert_eq!(refused(&|error| error.key == "id"), 1);
+    assert_eq!((engine.rules().len(), errors.len()), (1311, 15));
+}
+
+/// Events that name the rules which match them: computed by two other engines, agreeing with each other.
+#[test]
+fn public_rules_match_the_events_that_others_say_they_match() {
+    let mut files = samples::rule_files("sigma");
+    files.extend(samples::rule_files("sigma_suzaku"));
+    // The other engines left out the rules that stand beside a correlation.
+    files.retain(|(_, text)| !text.contains("\ncorrelation:"));
+    let (engine, _) = Engine::load(files);
+    let mut events = samples::lines("events/linux_benign.jsonl");
+    events.extend(samples::lines("events/linux_atomic_derived.jsonl"));
+    events.extend(samples::lines("events/panther/aws.cloudtrail.jsonl"));
+    events.extend(samples::lines("events/panther/k8s.audit.jsonl"));
+    let mut wrong = Vec::new();
+    let mut checked = 0;
+    let mut found = Vec::new();
+    for line in &events {
+        let Some(source) = source(line) else { continue };
+        let Some(expected) = line["expect"]["sigma"].as_array() else { continue };
+        let maybe = line["expect"]["sigma_maybe"].as_array().cloned().unwrap_or_default();
+        found.clear();
+        engine.evaluate(&JsonEvent::new(&line["event"], source), &mut found);
+        let mut found: Vec<_> = found.iter().map(|rule| Value::from(engine.rule(*rule).id.as_str())).collect();
+        let mut expected = expected.clone();
+        found.retain(|id| !maybe.contains(id));
+        expected.retain(|id| !maybe.contains(id));
+        found.sort_by_key(ToString::to_string);
+        expected.sort_by_key(ToString::to_string);
+        checked += 1;
+        if found != expected {
+            wrong.push(format!("{}\n  found    {found:?}\n  expected {expected:?}", line["event"]));
+        }
+    }
+    println!("events: {} of {checked} agree", checked - wrong.len());
+    assert!(wrong.is_empty(), "{} differ, as\n{}", wrong.len(), wrong[..wrong.len().min(5)].join("\n"));
+}
+
+fn source(line: &Value) -> Option<LogSource<'_>> {
+    let given = &line["logsource"];
+    match line["source"].as_str()? {
+        "aws.cloudtrail" => Some(rules::fields::CLOUDTRAIL),
+        "k8s.audit" => Some(rules::fields::KUBERNETES_AUDIT),
+        _ => Some(LogSource {
+            category: given["category"].as_str(),
+            product: given["product"].as_str(),
+            service: given["service"].as_str(),
+        }),
+    }
+}

@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The agent's parts, along the way of one event; `main` puts them together.
+
+pub mod decode;

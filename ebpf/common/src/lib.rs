@@ -1,2 +1,37 @@
-//! Placeholder.
+//! The bytes on which the kernel programs and the agent agree: records, the settings the agent gives at load, the counters
+//! it reads back, the table of hooks. Compiled by both compilers; holds no behaviour but reading and naming.
+//!
+//! A record is a [`Header`], then the body of its [`Kind`], then a tail of variable length whose pieces the body measures:
+//!
+//! ```text
+//! Header 72 │ Fork 16
+//!           │ Exec 88          │ path │ directory │ arguments
+//!           │ Exit 8
+//!           │ Connect 64
+//!           │ Accept 48
+//!           │ Close 72
+//!           │ Datagram 48
+//!           │ FileOpen 48      │ path │ name │ directory
+//!           │ FileUnlink 16    │ name │ directory
+//!           │ FileRename 16    │ name │ directory │ new name │ new directory
+//!           │ FileChmod 24     │ path │ name │ directory
+//!           │ CgroupMade 16    │ path
+//!           │ CgroupGone 16    │ path
+//! ```
+//!
+//! All numbers are in the machine's order. No type here has padding: slots of a ring hold older records, and padding would
+//! carry their bytes out.
 #![no_std]
+#![forbid(unsafe_code)]
+#![deny(missing_docs)]
+
+pub mod config;
+pub mod header;
+pub mod hook;
+pub mod loss;
+pub mod offsets;
+pub mod record;
+
+pub use config::Config;
+pub use header::{Class, Header, Kind};
+pub use offsets::Offsets;

@@ -1,0 +1,67 @@
+//! What the agent tells the kernel programs: once at load ([`Config`], a constant for the verifier), and later through maps.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Settings that do not change while the programs are loaded. The verifier sees their values and drops what they switch off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Config {
+    /// After this long without a send, a datagram to the same peer is the first of a new flow.
+    pub datagram_window_ns: u64,
+    /// Records of the classes file and network about this process are counted as excluded; 0: of none.
+    pub own_pid: u32,
+    /// Inode number of the initial mount namespace: what runs in it is never stopped at exec, because a container runtime
+    /// enters the container's cgroup from there, and may run from an anonymous file.
+    pub host_mount_namespace: u32,
+    /// 1: `sched_process_exit` says whether the last thread ended (since 6.16); 0: it is read from the count of live threads.
+    pub exit_says_group_dead: u32,
+    /// 1: some pattern of the sensitive list is known by its folder only.
+    pub sensitive_folders: u32,
+}
+
+/// Length of a key that is one component of a path: as long as the longest name of a pattern, zero bytes after it.
+pub const COMPONENT: usize = 32;
+
+/// One component of a path, zero bytes after it.
+pub type Component = [u8; COMPONENT];
+
+/// Most patterns of the sensitive list: a bit each.
+pub const MAX_SENSITIVE: usize = 64;
+
+/// Marks in the table of cgroups, beside the bits of [`crate::record::process::watch`].
+pub mod cgroup {
+    /// The cgroup is a container's.
+    pub const CONTAINER: u32 = 1 << 31;
+    /// The bits below are the agent's own choice for this cgroup; else those of the default stand.
+    pub const CHOSEN: u32 = 1 << 30;
+}
+
+/// Longest prefix of a container's cgroup name that is compared.
+pub const MAX_CGROUP_NAME: usize = 64;
+
+/// Addresses that a quarantined cgroup may still talk to: an entry of the longest-prefix table, IPv4 as `::ffff:a.b.c.d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Allowed {
+    /// The quarantined cgroup.
+    pub cgroup_id: u64,
+    /// Network order.
+    pub address: [u8; 16],
+}
+
+/// Bits of [`Allowed`] before the address.
+pub const ALLOWED_CGROUP_BITS: u32 = 64;
+
+/// Packets of a quarantined cgroup, per CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Packets {
+    /// Dropped on the way out.
+    pub dropped_out: u64,
+    /// Dropped on the way in.
+    pub dropped_in: u64,
+    /// Let through on the way out.
+    pub passed_out: u64,
+    /// Let through on the way in.
+    pub passed_in: u64,
+}

@@ -1,0 +1,167 @@
+//! What stands before every record: how long it is, what it is, in which order it came, and which process it is about.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Raised when the meaning of any byte changes: an agent refuses records of another version.
+pub const VERSION: u8 = 1;
+
+/// No record is longer: the tail of an exec at its bounds, rounded up.
+pub const MAX_RECORD: usize = 28 * 1024;
+
+/// The first 72 bytes of every record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Header {
+    /// Bytes of the whole record, this header included.
+    pub length: u32,
+    /// A [`Kind`].
+    pub kind: u16,
+    /// Of [`flag`].
+    pub flags: u16,
+    /// The CPU that made the record.
+    pub cpu: u32,
+    /// A [`Class`].
+    pub class: u8,
+    /// [`VERSION`].
+    pub version: u8,
+    /// Bytes of the body, between this header and the tail.
+    pub body: u16,
+    /// Dense from 0 per CPU and class, and counted on also where the record is then lost. An interrupt may put a number
+    /// into the ring before the one that it interrupted: dense as a set, nearly in order.
+    pub sequence: u64,
+    /// `CLOCK_BOOTTIME`, nanoseconds.
+    pub boot_ns: u64,
+    /// Thread group, in the host's pid namespace; 0 where [`flag::OWNER_UNKNOWN`] is set.
+    pub pid: u32,
+    /// Thread.
+    pub tid: u32,
+    /// When the thread group's leader was forked, `CLOCK_BOOTTIME` in nanoseconds: with `pid`, one process of this boot.
+    pub start_ns: u64,
+    /// Thread group of the parent at this moment.
+    pub parent_pid: u32,
+    /// Real user, in the initial user namespace.
+    pub uid: u32,
+    /// When the parent was forked.
+    pub parent_start_ns: u64,
+    /// The version 2 cgroup of the process.
+    pub cgroup_id: u64,
+}
+
+const _: () = assert!(size_of::<Header>() == 72);
+
+/// Marks of a record. A mark that a kind does not use is not set on it.
+pub mod flag {
+    /// The process was stopped by the kernel program, before the first instruction of its new image.
+    pub const STOPPED_IN_KERNEL: u16 = 1 << 0;
+    /// The path or name lost bytes: the beginning of a path, the end of a name.
+    pub const PATH_TRUNCATED: u16 = 1 << 1;
+    /// The end of the arguments is missing.
+    pub const ARGUMENTS_TRUNCATED: u16 = 1 << 2;
+    /// The beginning of the directory is missing.
+    pub const DIRECTORY_TRUNCATED: u16 = 1 << 3;
+    /// The executable is an anonymous file in memory.
+    pub const MEMFD: u16 = 1 << 4;
+    /// The executable is in the writable layer of an overlay.
+    pub const UPPER_LAYER: u16 = 1 << 5;
+    /// The executable has no name left (its link count is 0).
+    pub const DELETED: u16 = 1 << 6;
+    /// The owner of the socket was not seen to take it: process fields are 0.
+    pub const OWNER_UNKNOWN: u16 = 1 << 7;
+    /// The connection was begun from this side.
+    pub const OUTGOING: u16 = 1 << 8;
+    /// A field could not be read and holds 0 or nothing.
+    pub const FIELD_MISSING: u16 = 1 << 9;
+    /// The kernel program counts the cgroup as a container's.
+    pub const CONTAINER: u16 = 1 << 10;
+    /// The second name of the record lost bytes (the new name of a rename).
+    pub const SECOND_TRUNCATED: u16 = 1 << 11;
+}
+
+/// What a record tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u16)]
+pub enum Kind {
+    /// A new process.
+    Fork = 1,
+    /// A new image.
+    Exec = 2,
+    /// The end of a process.
+    Exit = 3,
+    /// A cgroup was made.
+    CgroupMade = 4,
+    /// A cgroup was removed.
+    CgroupGone = 5,
+    /// A TCP connection begun here was established, or failed.
+    Connect = 16,
+    /// A TCP connection was accepted.
+    Accept = 17,
+    /// A TCP connection ended.
+    Close = 18,
+    /// The first datagram of a flow.
+    Datagram = 19,
+    /// A file was opened.
+    FileOpen = 32,
+    /// A name was removed.
+    FileUnlink = 33,
+    /// A name was changed.
+    FileRename = 34,
+    /// A mode was changed.
+    FileChmod = 35,
+}
+
+impl Kind {
+    /// All kinds, in the order of their numbers.
+    pub const ALL: [Self; 13] = [
+        Self::Fork,
+        Self::Exec,
+        Self::Exit,
+        Self::CgroupMade,
+        Self::CgroupGone,
+        Self::Connect,
+        Self::Accept,
+        Self::Close,
+        Self::Datagram,
+        Self::FileOpen,
+        Self::FileUnlink,
+        Self::FileRename,
+        Self::FileChmod,
+    ];
+
+    /// The kind with this number.
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u16 == number)
+    }
+}
+
+/// What is counted, numbered and sent together: one ring each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Class {
+    /// Life of processes and cgroups.
+    Process = 0,
+    /// Connections and datagrams.
+    Network = 1,
+    /// Opened and changed files.
+    File = 2,
+}
+
+impl Class {
+    /// How many there are.
+    pub const COUNT: usize = 3;
+    /// All classes, the most urgent first.
+    pub const ALL: [Self; Self::COUNT] = [Self::Process, Self::Network, Self::File];
+
+    /// The class with this number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| *class as u8 == number)
+    }
+
+    /// As it stands in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Network => "network",
+            Self::File => "file",
+        }
+    }
+}

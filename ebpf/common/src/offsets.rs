@@ -1,0 +1,132 @@
+//! Where the fields of kernel structures stand. The agent finds each offset in the running kernel's own type information and
+//! gives them all as one constant; the kernel programs hold no layout of any kernel.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The offset of a field that this kernel does not have.
+pub const ABSENT: u32 = u32::MAX;
+
+/// How an offset is found.
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The structure.
+    pub structure: &'static str,
+    /// The member, through others with `.`; names that other kernels use follow after `|`. Empty: the structure's size.
+    pub member: &'static str,
+    /// Without it the programs cannot work at all.
+    pub required: bool,
+}
+
+macro_rules! offsets {
+    ($($(#[$doc:meta])* $name:ident: $structure:literal $member:literal $(($optional:ident))?,)*) => {
+        /// Byte offsets, each named after its structure and member.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+        #[repr(C)]
+        pub struct Offsets {
+            $(#[doc = concat!("`", $structure, ".", $member, "`")] $(#[$doc])* pub $name: u32,)*
+        }
+
+        impl Offsets {
+            /// How each is found, in the order of the fields.
+            pub const FIELDS: &'static [Field] = &[
+                $(Field { structure: $structure, member: $member, required: offsets!(@required $($optional)?) },)*
+            ];
+
+            /// Every field absent.
+            pub const ABSENT: Self = Self { $($name: ABSENT,)* };
+        }
+    };
+    (@required) => { true };
+    (@required optional) => { false };
+}
+
+offsets! {
+    task_tgid: "task_struct" "tgid",
+    task_pid: "task_struct" "pid",
+    task_group_leader: "task_struct" "group_leader",
+    task_start_boottime: "task_struct" "start_boottime",
+    task_real_parent: "task_struct" "real_parent",
+    task_cred: "task_struct" "cred",
+    task_mm: "task_struct" "mm",
+    task_fs: "task_struct" "fs",
+    task_files: "task_struct" "files",
+    task_nsproxy: "task_struct" "nsproxy",
+    task_thread_pid: "task_struct" "thread_pid",
+    task_signal: "task_struct" "signal",
+    task_exit_code: "task_struct" "exit_code",
+    signal_live: "signal_struct" "live",
+    signal_flags: "signal_struct" "flags",
+    signal_group_exit_code: "signal_struct" "group_exit_code",
+    cred_uid: "cred" "uid",
+    cred_gid: "cred" "gid",
+    cred_euid: "cred" "euid",
+    cred_cap_effective: "cred" "cap_effective",
+    cred_user_ns: "cred" "user_ns",
+    nsproxy_mnt_ns: "nsproxy" "mnt_ns",
+    nsproxy_net_ns: "nsproxy" "net_ns",
+    nsproxy_cgroup_ns: "nsproxy" "cgroup_ns",
+    mnt_namespace_inum: "mnt_namespace" "ns.inum",
+    net_inum: "net" "ns.inum",
+    cgroup_namespace_inum: "cgroup_namespace" "ns.inum" (optional),
+    user_namespace_inum: "user_namespace" "ns.inum",
+    pid_namespace_inum: "pid_namespace" "ns.inum",
+    pid_level: "pid" "level",
+    pid_numbers: "pid" "numbers",
+    upid_ns: "upid" "ns",
+    upid_size: "upid" "",
+    mm_arg_start: "mm_struct" "arg_start",
+    mm_arg_end: "mm_struct" "arg_end",
+    mm_exe_file: "mm_struct" "exe_file",
+    fs_pwd: "fs_struct" "pwd",
+    path_mnt: "path" "mnt",
+    path_dentry: "path" "dentry",
+    file_path: "file" "f_path",
+    file_inode: "file" "f_inode",
+    file_mode: "file" "f_mode",
+    file_private_data: "file" "private_data",
+    files_fdt: "files_struct" "fdt",
+    fdtable_fd: "fdtable" "fd",
+    fdtable_max_fds: "fdtable" "max_fds",
+    dentry_name: "dentry" "d_name.name",
+    dentry_name_length: "dentry" "d_name.len",
+    dentry_parent: "dentry" "d_parent",
+    mount_mnt: "mount" "mnt",
+    mount_parent: "mount" "mnt_parent",
+    mount_mountpoint: "mount" "mnt_mountpoint",
+    vfsmount_root: "vfsmount" "mnt_root",
+    inode_mode: "inode" "i_mode",
+    inode_number: "inode" "i_ino",
+    inode_links: "inode" "i_nlink",
+    inode_device: "inode" "i_rdev",
+    inode_super: "inode" "i_sb",
+    super_device: "super_block" "s_dev",
+    super_magic: "super_block" "s_magic",
+    /// Absent where the kernel has no overlay filesystem; read from the module's own types where it is a module.
+    ovl_inode_upper: "ovl_inode" "__upperdentry" (optional),
+    ovl_inode_vfs: "ovl_inode" "vfs_inode" (optional),
+    cgroup_kn: "cgroup" "kn",
+    cgroup_root: "cgroup" "root",
+    cgroup_level: "cgroup" "level",
+    cgroup_root_hierarchy: "cgroup_root" "hierarchy_id",
+    kernfs_id: "kernfs_node" "id",
+    kernfs_name: "kernfs_node" "name",
+    kernfs_parent: "kernfs_node" "__parent|parent",
+    socket_sk: "socket" "sk",
+    sock_family: "sock_common" "skc_family",
+    sock_port: "sock_common" "skc_num",
+    sock_remote_port: "sock_common" "skc_dport",
+    sock_remote_v4: "sock_common" "skc_daddr",
+    sock_local_v4: "sock_common" "skc_rcv_saddr",
+    sock_remote_v6: "sock_common" "skc_v6_daddr" (optional),
+    sock_local_v6: "sock_common" "skc_v6_rcv_saddr" (optional),
+    sock_protocol: "sock" "sk_protocol",
+    sock_error: "sock" "sk_err",
+    tcp_acknowledged: "tcp_sock" "bytes_acked",
+    tcp_received: "tcp_sock" "bytes_received",
+    /// Registers that hold a system call's arguments; each machine has its own names for them.
+    argument_0: "pt_regs" "di|orig_x0",
+    argument_1: "pt_regs" "si",
+    argument_2: "pt_regs" "dx",
+    argument_3: "pt_regs" "r10|cx",
+    argument_4: "pt_regs" "r8",
+}

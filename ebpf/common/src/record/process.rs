@@ -1,0 +1,90 @@
+//! Bodies of the life of a process.
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Longest path that is sent, its front cut off where it is longer. The kernel's own bound for one name given by a caller.
+pub const MAX_PATH: usize = 4096;
+/// Longest directory that is sent, its front cut off where it is longer.
+pub const MAX_DIRECTORY: usize = 2048;
+/// Most bytes of arguments that are sent; what follows is cut off, and counted in `argument_bytes`.
+pub const MAX_ARGUMENTS: usize = 16 * 1024;
+
+/// A process was made; the header names its parent's view: the process that forked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Fork {
+    /// When the child was forked.
+    pub child_start_ns: u64,
+    /// Thread group of the child.
+    pub child_pid: u32,
+    /// Thread group of the child's parent: not the process that forked, where that one asked for `CLONE_PARENT`.
+    pub child_parent_pid: u32,
+}
+
+/// A new image is in place. Tail: path, directory, arguments (each ended by a zero byte).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Exec {
+    /// Effective capabilities.
+    pub capabilities: u64,
+    /// Inode of the executable.
+    pub inode: u64,
+    /// Device of the executable, as the kernel counts: major << 20 | minor.
+    pub device: u32,
+    /// Names that the executable has; 0: deleted.
+    pub links: u32,
+    /// Real group.
+    pub gid: u32,
+    /// Effective user.
+    pub effective_uid: u32,
+    /// Length of all arguments in the process, also where the record holds fewer.
+    pub argument_bytes: u32,
+    /// Inode number of the mount namespace.
+    pub mount_namespace: u32,
+    /// Inode number of the pid namespace.
+    pub pid_namespace: u32,
+    /// Inode number of the network namespace.
+    pub network_namespace: u32,
+    /// Inode number of the user namespace.
+    pub user_namespace: u32,
+    /// Inode number of the cgroup namespace.
+    pub cgroup_namespace: u32,
+    /// The process's short name, ended by zero bytes.
+    pub comm: [u8; 16],
+    /// Bytes of the path in the tail.
+    pub path_length: u16,
+    /// Bytes of the directory in the tail.
+    pub directory_length: u16,
+    /// Bytes of the arguments in the tail.
+    pub arguments_length: u16,
+    /// Components of the path that were read.
+    pub path_components: u16,
+    /// Which of [`watch`] held and were asked for, where the process was stopped.
+    pub stopped_for: u32,
+    /// Magic number of the executable's filesystem.
+    pub filesystem: u32,
+}
+
+const _: () = assert!(size_of::<Exec>() == 88);
+
+/// Facts of an exec for which the kernel program stops a process of a watched cgroup.
+pub mod watch {
+    /// The executable is an anonymous file in memory.
+    pub const MEMFD: u32 = 1 << 0;
+    /// The executable is in the writable layer of an overlay.
+    pub const UPPER_LAYER: u32 = 1 << 1;
+    /// The executable has no name left.
+    pub const DELETED: u32 = 1 << 2;
+    /// All of them.
+    pub const ALL: u32 = MEMFD | UPPER_LAYER | DELETED;
+}
+
+/// The last thread of a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Exit {
+    /// Exit status, 0 to 255.
+    pub code: u32,
+    /// The signal that ended it; 0: none.
+    pub signal: u32,
+}

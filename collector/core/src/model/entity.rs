@@ -55,6 +55,11 @@ pub enum Identity {
         /// ARN.
         arn: String,
     },
+    /// A part of a provider or of the cluster that acts by itself: `autoscaling.amazonaws.com`, `system:kube-scheduler`.
+    Service {
+        /// As the log names it.
+        name: String,
+    },
 }
 
 /// Anything that a case can be about.
@@ -128,6 +133,7 @@ impl fmt::Display for Identity {
             Self::ServiceAccount { namespace, name } => write!(formatter, "service account {namespace}/{name}"),
             Self::Role { arn } | Self::RoleSession { arn } | Self::CloudUser { arn } => write!(formatter, "{arn}"),
             Self::AccessKey { id } => write!(formatter, "access key {id}"),
+            Self::Service { name } => write!(formatter, "service {name}"),
         }
     }
 }

@@ -3,4 +3,8 @@
 //! async: the same input gives the same bytes, and that is what makes a report checkable.
 #![forbid(unsafe_code)]
 
+pub mod canonical;
+pub mod custody;
 pub mod model;
+pub mod playbook;
+pub mod report;

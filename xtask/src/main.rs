@@ -1,50 +1,122 @@
 //! The build's own program, `cargo xtask`. Takes a verb; sets up, builds, tests, shows and measures the project. Compiled
 //! before anything is set up, so it needs nothing beyond Rust's stable toolchain and gcc.
+#![forbid(unsafe_code)]
 
+mod bench;
+mod build;
+mod demo;
 mod ebpf;
 mod place;
 mod rustc;
 mod setup;
 mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+use crate::bench::Form;
 use crate::place::Place;
 use crate::setup::Scope;
 
 /// Sets up, builds, tests, shows and measures Mayfly.
 #[derive(Parser)]
-#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", disable_help_subcommand = true, after_help = EXAMPLES)]
 struct Arguments {
     #[command(subcommand)]
     verb: Verb,
 }
 
+const EXAMPLES: &str = "Examples:
+  cargo xtask demo          one attack, from the kernel to the report
+  cargo xtask test          everything that says whether the project is sound
+  cargo xtask VERB --help   more about one of them
+
+What is made goes below cargo's target directory, into `mayfly/`; the output of each step is kept in `mayfly/logs/` there.";
+
 #[derive(Subcommand)]
 enum Verb {
     /// Brings what the build, the tests and the demo need: rust-src, bpf-linker, Debian packages, moto.
-    #[command(
-        after_help = "Examples:\n  cargo xtask setup          everything\n  cargo xtask setup --build  only what compiling needs"
-    )]
+    #[command(after_help = "Examples:
+  cargo xtask setup           everything
+  cargo xtask setup --build   only what compiling needs; no package is installed
+
+What is already there is left as it is. Packages are installed by root only; others are told what to ask for.")]
     Setup {
         /// Only what compiling needs; installs no package.
         #[arg(long)]
         build: bool,
     },
     /// Builds the kernel programs, which the agent embeds.
-    #[command(after_help = "Example:\n  cargo xtask ebpf && cargo build")]
+    #[command(after_help = "Example:
+  cargo xtask ebpf && cargo build
+
+The object is `mayfly/bpf/mayfly.o` below cargo's target directory.")]
     Ebpf,
+    /// Sets up, checks format, lints and architecture, and runs all tests, the stories and the fuzz targets.
+    #[command(after_help = "Examples:
+  cargo xtask test
+  cargo xtask test --fuzz-seconds 60   look longer for inputs that break a parser
+  cargo xtask test --fuzz-seconds 0    no fuzzing
+
+The kernel tests and the stories need root and BPF; without them they are listed as skipped, with the reason.")]
+    Test {
+        /// How long each fuzz target runs.
+        #[arg(long, default_value_t = 5, value_name = "SECONDS")]
+        fuzz_seconds: u64,
+    },
+    /// Holds what no compiler holds: file size, crate imports, where unsafe code stands, words of work not done.
+    #[command(after_help = "Prints `path:line: what, and what to do` for each violation.")]
+    Tidy,
+    /// Runs one real attack on a real container, and shows how it is seen, stopped, contained and reported.
+    #[command(disable_help_flag = true, after_help = "The arguments are the demo's own: cargo xtask demo --help")]
+    Demo {
+        /// Handed on to the demo.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measures the release build against its goals.
+    #[command(after_help = "Examples:
+  cargo xtask bench
+  cargo xtask bench --json   one object a line: name, value, unit, goal, met")]
+    Bench {
+        /// Prints one JSON object a line instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    match run(arguments.verb) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Gives whether everything that was asked for came out well.
+fn run(verb: Verb) -> Result<bool> {
     let place = Place::find()?;
-    match arguments.verb {
+    match verb {
         Verb::Setup { build } => {
             let scope = if build { Scope::Build } else { Scope::All };
-            setup::require(&setup::bring(&place, scope)?)
+            setup::require(&setup::bring(&place, scope)?)?;
         }
-        Verb::Ebpf => ebpf::build(&place),
+        Verb::Ebpf => ebpf::build(&place)?,
+        Verb::Test { fuzz_seconds } => return test::run(&place, fuzz_seconds),
+        Verb::Tidy => {
+            let files = tidy::check(&place.root)?;
+            println!("tidy: {files} files");
+        }
+        Verb::Demo { arguments } => demo::run(&place, &arguments)?,
+        Verb::Bench { json } => return bench::run(&place, if json { Form::Json } else { Form::Table }),
     }
+    Ok(true)
 }

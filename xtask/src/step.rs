@@ -4,16 +4,29 @@
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, IsTerminal, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 
 /// Lines of a failed command that are shown; the whole is in the log file.
 const SHOWN_ON_FAILURE: usize = 80;
+
+/// No command of ours takes longer, on a slow machine and with nothing compiled.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// How often a long step says on plain output that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// How long the output of a command is read after its end.
+const AFTERWARDS: Duration = Duration::from_secs(2);
 
 /// A step under way.
 pub(crate) struct Step {
@@ -74,38 +87,59 @@ impl Step {
 
     /// Runs a command to its end; failing is a result like another.
     pub(crate) fn try_run(&self, command: &mut Command) -> Result<Printed> {
+        self.run_within(command, LONGEST)
+    }
+
+    /// Runs a command, and kills it when it takes longer than it may.
+    pub(crate) fn run_within(&self, command: &mut Command, limit: Duration) -> Result<Printed> {
         let shown = describe(command);
+        let log = fs::OpenOptions::new().append(true).open(&self.log).context("open the log of the step")?;
+        let sink = Arc::new(Mutex::new(Sink { log, text: String::new(), last: String::new() }));
+        lock(&sink).log_line(&format!("$ {shown}"));
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("start `{shown}`"))?;
-        let log = fs::OpenOptions::new().append(true).open(&self.log).context("open the log of the step")?;
-        let sink = Mutex::new(Sink { log, text: String::new() });
-        sink.lock().unwrap_or_else(PoisonError::into_inner).take(&format!("$ {shown}"), false);
         let stdout = child.stdout.take().context("the standard output of a command")?;
         let stderr = child.stderr.take().context("the error output of a command")?;
-        std::thread::scope(|scope| {
-            scope.spawn(|| self.read(stdout, &sink));
-            scope.spawn(|| self.read(stderr, &sink));
-        });
-        let status = child.wait().with_context(|| format!("wait for `{shown}`"))?;
-        let text = sink.into_inner().unwrap_or_else(PoisonError::into_inner).text;
-        Ok(Printed { text, success: status.success() })
+        let readers = [read(stdout, Arc::clone(&sink)), read(stderr, Arc::clone(&sink))];
+        let success = self.wait(&mut child, &sink, limit)?;
+        // A process that the command left behind may hold its output open for ever: it is given a moment, not more.
+        let patience = Instant::now();
+        while patience.elapsed() < AFTERWARDS && !readers.iter().all(JoinHandle::is_finished) {
+            std::thread::sleep(POLL);
+        }
+        let text = std::mem::take(&mut lock(&sink).text);
+        Ok(Printed { text, success })
     }
 
-    fn read(&self, stream: impl Read, sink: &Mutex<Sink>) {
-        let mut reader = BufReader::new(stream);
-        let mut line = Vec::new();
-        while matches!(reader.read_until(b'\n', &mut line), Ok(count) if count > 0) {
-            let text = String::from_utf8_lossy(&line);
-            let text = text.trim_end();
-            sink.lock().unwrap_or_else(PoisonError::into_inner).take(text, true);
-            if let Some(bar) = &self.bar {
-                bar.set_message(shorten(text));
+    fn wait(&self, child: &mut Child, sink: &Mutex<Sink>, limit: Duration) -> Result<bool> {
+        let started = Instant::now();
+        let mut told = started;
+        loop {
+            if let Some(status) = child.try_wait().context("wait for a command")? {
+                if let Some(signal) = status.signal() {
+                    lock(sink).take(&format!("ended by signal {signal}"));
+                }
+                return Ok(status.success());
             }
-            line.clear();
+            if started.elapsed() > limit {
+                child.kill().context("kill a command that takes too long")?;
+                child.wait().context("wait for a command that was killed")?;
+                lock(sink).take(&format!("killed: it took longer than {} s", limit.as_secs()));
+                return Ok(false);
+            }
+            match &self.bar {
+                Some(bar) => bar.set_message(shorten(&lock(sink).last)),
+                None if told.elapsed() > HEARTBEAT => {
+                    told = Instant::now();
+                    eprintln!("  {} s: {}", self.started.elapsed().as_secs(), shorten(&lock(sink).last));
+                }
+                None => {}
+            }
+            std::thread::sleep(POLL);
         }
     }
 }
@@ -113,17 +147,36 @@ impl Step {
 struct Sink {
     log: File,
     text: String,
+    last: String,
 }
 
 impl Sink {
-    fn take(&mut self, line: &str, printed: bool) {
-        if printed {
-            self.text.push_str(line);
-            self.text.push('\n');
-        }
+    fn take(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+        line.clone_into(&mut self.last);
+        self.log_line(line);
+    }
+
+    fn log_line(&mut self, line: &str) {
         // A log that cannot be written (a full disk) must not stop the step: the text is still in memory.
         drop(writeln!(self.log, "{line}"));
     }
+}
+
+fn lock(sink: &Mutex<Sink>) -> MutexGuard<'_, Sink> {
+    sink.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read(stream: impl Read + Send + 'static, sink: Arc<Mutex<Sink>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut line), Ok(count) if count > 0) {
+            lock(&sink).take(String::from_utf8_lossy(&line).trim_end());
+            line.clear();
+        }
+    })
 }
 
 /// The last lines of a text.
@@ -144,7 +197,7 @@ fn describe(command: &Command) -> String {
 }
 
 fn spinner(title: &str) -> ProgressBar {
-    let bar = ProgressBar::new_spinner();
+    let bar = ProgressBar::new_spinner().with_finish(ProgressFinish::AndClear);
     let style = ProgressStyle::with_template("{spinner} {prefix} {elapsed} {wide_msg:.dim}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     bar.set_prefix(title.to_owned());
@@ -162,7 +215,31 @@ fn file_name(title: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{SHOWN_ON_FAILURE, file_name, shorten, tail};
+    use std::process::Command;
+    use std::time::Duration;
+
+    use super::{SHOWN_ON_FAILURE, Step, file_name, shorten, tail};
+
+    fn step(title: &str) -> Step {
+        Step::begin(&std::env::temp_dir().join(format!("xtask-{}", std::process::id())), title)
+            .expect("a log in the temporary folder")
+    }
+
+    #[test]
+    fn both_streams_and_the_status_of_a_command_are_kept() {
+        let printed =
+            step("both").try_run(Command::new("sh").args(["-c", "echo a; echo b >&2; exit 3"])).expect("sh starts");
+        assert!(!printed.success);
+        assert!(printed.text.contains("a\n") && printed.text.contains("b\n"));
+    }
+
+    #[test]
+    fn a_command_that_takes_too_long_is_killed() {
+        let printed =
+            step("slow").run_within(Command::new("sleep").arg("60"), Duration::from_millis(50)).expect("sleep starts");
+        assert!(!printed.success);
+        assert_eq!(printed.text, "killed: it took longer than 0 s\n");
+    }
 
     #[test]
     fn a_failure_shows_the_end_of_a_long_output() {

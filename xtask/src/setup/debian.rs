@@ -1,4 +1,4 @@
-//! Debian packages that the stories and the demo start: the container runtime, the container's contents, network tools.
+//! Debian packages that the stories and the demo start: the container runtime, the container's contents, network tools, Python.
 //! Looks at the programs, however they were installed; installs with apt what is not there. Updates apt's lists only when they do not know a package.
 
 use std::path::{Path, PathBuf};
@@ -17,6 +17,8 @@ struct Package {
 }
 
 const PACKAGES: &[Package] = &[
+    // The fuzzer's engine is C++.
+    Package { name: "g++", present: || answers("c++", &["--version"]) },
     Package { name: "runc", present: || answers("runc", &["--version"]) },
     Package { name: "busybox-static", present: || busybox().is_some() },
     Package { name: "iproute2", present: || answers("ip", &["-Version"]) },

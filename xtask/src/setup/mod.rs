@@ -1,7 +1,7 @@
 //! `cargo xtask setup`: brings what the build, the tests and the demo need and a fresh machine lacks. Takes a scope; gives
 //! what is still missing, each with the way to get it. Looks at the thing itself each time: a remembered success proves nothing.
 
-mod debian;
+pub(crate) mod debian;
 mod linker;
 mod source;
 mod stand_in;

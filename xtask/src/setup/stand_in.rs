@@ -42,8 +42,11 @@ pub(super) fn bring(place: &Place, step: &Step) -> Result<Found> {
 }
 
 fn starts(place: &Place) -> bool {
-    let output = Command::new(place.venv().join("bin/python"))
-        .args(["-c", "import moto, moto.server; print(moto.__version__)"])
+    let version = Command::new(place.venv().join("bin/python"))
+        .args(["-c", "from importlib.metadata import version; print(version('moto'))"])
         .output();
-    place.moto().is_file() && output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with(VERSION))
+    // The script names its interpreter by an absolute path, which a copied environment would not have.
+    let server = Command::new(place.moto()).arg("--help").output();
+    version.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).starts_with(VERSION))
+        && server.is_ok_and(|output| output.status.success())
 }

@@ -1,0 +1,139 @@
+//! `cargo xtask bench`: measures the release build. Takes the lines of JSON that each crate's `benches/mayfly.rs` prints; gives
+//! them on, or a table for a person. A goal that is not met is shown, and is no error: machines differ.
+
+use std::fmt::Write;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::build;
+use crate::ebpf;
+use crate::place::Place;
+use crate::setup::{self, Scope};
+use crate::step::{Step, tail};
+
+/// The name of the benchmark target in each crate that has one.
+const TARGET: &str = "mayfly";
+
+#[derive(Deserialize)]
+struct Measure {
+    name: String,
+    value: Value,
+    unit: String,
+    goal: Value,
+    met: Option<bool>,
+}
+
+/// How the result is shown.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    Table,
+    Json,
+}
+
+/// Builds and runs every benchmark; gives whether all could run.
+pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
+    setup::bring(place, Scope::All)?;
+    ebpf::build(place)?;
+    let step = Step::begin(&place.logs(), "build: release")?;
+    let binaries = build::programs(&step, &mut build::cargo(place, &["build", "--release", "--workspace", "--bins"]))?;
+    let arguments = ["bench", "--workspace", "--bench", TARGET, "--no-run"];
+    let benches = build::programs(&step, &mut build::cargo(place, &arguments))?;
+    step.end(&format!("{} benchmarks", benches.len()));
+    let told = build::surroundings(place, &binaries)?;
+    let mut measures = Vec::new();
+    let mut success = true;
+    for bench in benches.iter().filter(|bench| bench.name == TARGET) {
+        let package = bench.folder.strip_prefix(&place.root).unwrap_or(&bench.folder).display().to_string();
+        let step = Step::begin(&place.logs(), &format!("bench: {package}"))?;
+        let mut command = Command::new(&bench.path);
+        command.arg("--bench").current_dir(&bench.folder).envs(told.iter().map(|(name, path)| (name, path)));
+        let printed = step.try_run(&mut command)?;
+        let found: Vec<&str> = printed.text.lines().filter(|line| line.starts_with('{')).collect();
+        step.end(&format!("{} measures", found.len()));
+        if !printed.success {
+            success = false;
+            eprintln!("bench: {package} failed:\n{}", tail(&printed.text));
+        }
+        for line in found {
+            let measure = read(line).with_context(|| format!("what the benchmark of {package} printed"))?;
+            measures.push((line.to_owned(), measure));
+        }
+    }
+    match form {
+        Form::Json => measures.iter().for_each(|(line, _)| println!("{line}")),
+        Form::Table => println!("{}", table(measures.iter().map(|(_, measure)| measure))),
+    }
+    Ok(success)
+}
+
+fn read(line: &str) -> Result<Measure> {
+    serde_json::from_str(line).with_context(|| format!("read `{line}`"))
+}
+
+fn table<'a>(measures: impl Iterator<Item = &'a Measure>) -> String {
+    let rows: Vec<[String; 5]> = std::iter::once(["what", "measured", "unit", "goal", "met"].map(str::to_owned))
+        .chain(measures.map(|measure| {
+            let met = measure.met.map_or("", |met| if met { "yes" } else { "NO" });
+            [measure.name.clone(), show(&measure.value), measure.unit.clone(), show(&measure.goal), met.to_owned()]
+        }))
+        .collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..5).map(width).collect();
+    let mut text = String::new();
+    for [name, value, unit, goal, met] in &rows {
+        let [one, two, three, four] = [widths[0], widths[1], widths[2], widths[3]];
+        let line = format!("{name:one$}  {value:>two$}  {unit:three$}  {goal:>four$}  {met}");
+        writeln!(text, "{}", line.trim_end()).expect("a string takes every line");
+    }
+    text
+}
+
+/// A number as a person reads it: grouped when large, two digits after the point when small.
+fn show(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.as_f64().map_or_else(|| other.to_string(), number),
+    }
+}
+
+fn number(value: f64) -> String {
+    if value.abs() < 100.0 {
+        return format!("{value:.2}");
+    }
+    let digits = format!("{value:.0}");
+    let mut grouped = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && digit.is_ascii_digit() && (digits.len() - index).is_multiple_of(3) && !grouped.ends_with('-') {
+            grouped.push(' ');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{number, read, table};
+
+    #[test]
+    fn a_table_says_what_was_measured_and_what_was_asked() {
+        let lines = [
+            r#"{"name":"agent: events","value":412345.6,"unit":"events/s","goal":300000,"met":true}"#,
+            r#"{"name":"spawn","value":1.5,"unit":"ratio","goal":null,"met":null}"#,
+        ];
+        let measures: Vec<_> = lines.iter().map(|line| read(line).expect("a line of the agreed form")).collect();
+        let expected = "what           measured  unit         goal  met\n\
+                        agent: events   412 346  events/s  300 000  yes\n\
+                        spawn              1.50  ratio           –\n";
+        assert_eq!(table(measures.iter()), expected);
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!([number(0.5), number(1234.0), number(-123_456.0)], ["0.50", "1 234", "-123 456"]);
+    }
+}

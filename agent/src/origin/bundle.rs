@@ -1,0 +1,311 @@
+//! What a runtime left on disk about a container: its bundle, its names, its image, its service account.
+//!
+//! Takes a container's id and the root of the host's file system; gives [`Names`], each empty where nothing was said.
+//! Reads few, bounded, regular files. Of a service account's token it keeps the names in its claims, never the token.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rustix::fs::{Mode, OFlags, ResolveFlags};
+use serde::Deserialize;
+
+use super::cgroup_path::Runtime;
+
+/// Mounts of cgroup hierarchies, below `/sys/fs/cgroup`, that runc's state may write a path through.
+const HIERARCHIES: [&str; 13] = [
+    "unified",
+    "systemd",
+    "cpu,cpuacct",
+    "cpu",
+    "cpuacct",
+    "cpuset",
+    "memory",
+    "devices",
+    "freezer",
+    "blkio",
+    "pids",
+    "hugetlb",
+    "perf_event",
+];
+/// One file of a runtime. A bundle's `config.json` is some tens of kilobytes.
+const FILE_BYTES: u64 = 1 << 20;
+/// A token is about one kilobyte.
+const TOKEN_BYTES: u64 = 16 << 10;
+/// States of plain runc that are looked through for a cgroup path.
+const STATES: usize = 256;
+/// Namespaces of containerd that are looked through for an id.
+const NAMESPACES: usize = 16;
+
+const CONTAINERD_TASKS: &str = "run/containerd/io.containerd.runtime.v2.task";
+const CONTAINERS_STORAGE: [&str; 2] =
+    ["run/containers/storage/overlay-containers", "var/lib/containers/storage/overlay-containers"];
+
+/// What people call a container. A field is empty where the runtime said nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Uid of the pod.
+    pub pod_uid: String,
+    /// Name of the pod.
+    pub pod_name: String,
+    /// Namespace of the pod.
+    pub pod_namespace: String,
+    /// Image as it was asked for.
+    pub image: String,
+    /// Name of the container.
+    pub name: String,
+    /// Service account, from the claims of the token that is mounted.
+    pub service_account: String,
+}
+
+/// What the disk said of one container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The runtime whose folder it was.
+    pub runtime: Runtime,
+    /// The names in it.
+    pub names: Names,
+}
+
+/// Looks for a container below `host`, the root of the host's file system. `None`: no runtime has written of it (yet).
+pub fn look(host: &Path, id: &str) -> Option<Told> {
+    if !is_name(id) {
+        return None;
+    }
+    containerd(host, id).or_else(|| containers_storage(host, id)).or_else(|| runc(host, id))
+}
+
+/// The plain-runc container that owns `cgroup_path`, by the name of its folder or by the path in its state.
+pub fn plain_runc(host: &Path, cgroup_path: &str) -> Option<String> {
+    let root = host.join("run/runc");
+    let mut components = cgroup_path.split('/').rev().filter(|component| is_name(component));
+    if let Some(id) = components.find(|component| root.join(component).is_dir()) {
+        return Some(id.to_owned());
+    }
+    let states = std::fs::read_dir(&root).ok()?;
+    for entry in states.flatten().take(STATES) {
+        let Some(state) = json::<State>(&entry.path().join("state.json")) else { continue };
+        let owns = |path: &String| {
+            let below = below_mount(path);
+            !below.is_empty() && (cgroup_path == below || cgroup_path.starts_with(&format!("{below}/")))
+        };
+        if state.cgroup_paths.values().any(owns) && is_name(&state.id) {
+            return Some(state.id);
+        }
+    }
+    None
+}
+
+/// The container of a client of containerd (`ctr`), whose cgroup is `/<namespace>/<id>` with an id of any form.
+pub fn containerd_client(host: &Path, cgroup_path: &str) -> Option<String> {
+    let components: Vec<&str> = cgroup_path.split('/').filter(|component| !component.is_empty()).collect();
+    let tasks = host.join(CONTAINERD_TASKS);
+    components.windows(2).rev().find_map(|pair| match pair {
+        [namespace, id] if is_name(namespace) && is_name(id) && tasks.join(namespace).join(id).is_dir() => {
+            Some((*id).to_owned())
+        }
+        _ => None,
+    })
+}
+
+/// A path of runc's state below the cgroup mount, whichever hierarchy and controller it is of.
+fn below_mount(path: &str) -> &str {
+    let Some(below) = path.strip_prefix("/sys/fs/cgroup") else { return path };
+    HIERARCHIES
+        .into_iter()
+        .find_map(|name| below.strip_prefix('/')?.strip_prefix(name).filter(|rest| rest.starts_with('/')))
+        .unwrap_or(below)
+}
+
+/// A name that is one component of a path and nothing else.
+fn is_name(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-' | b'.');
+    !text.is_empty() && text.len() <= proto::limits::NAME_BYTES && !text.starts_with('.') && text.bytes().all(plain)
+}
+
+fn containerd(host: &Path, id: &str) -> Option<Told> {
+    let namespaces = std::fs::read_dir(host.join(CONTAINERD_TASKS)).ok()?;
+    let bundle =
+        namespaces.flatten().take(NAMESPACES).map(|entry| entry.path().join(id)).find(|bundle| bundle.is_dir())?;
+    let docker = bundle.parent().is_some_and(|parent| parent.ends_with("moby"));
+    let mut names = config(host, &bundle).unwrap_or_default();
+    if docker
+        && let Some(told) = json::<Docker>(&host.join("var/lib/docker/containers").join(id).join("config.v2.json"))
+    {
+        names.image = bounded(&told.config.image);
+        names.name = bounded(told.name.trim_start_matches('/'));
+    }
+    Some(Told { runtime: if docker { Runtime::Docker } else { Runtime::Containerd }, names })
+}
+
+/// CRI-O and Podman share a store; CRI-O says so in its annotations.
+fn containers_storage(host: &Path, id: &str) -> Option<Told> {
+    let bundle = CONTAINERS_STORAGE
+        .into_iter()
+        .map(|root| host.join(root).join(id).join("userdata"))
+        .find(|bundle| bundle.join("config.json").is_file())?;
+    let names = config(host, &bundle)?;
+    let runtime = if names.pod_name.is_empty() { Runtime::Podman } else { Runtime::CriO };
+    Some(Told { runtime, names })
+}
+
+fn runc(host: &Path, id: &str) -> Option<Told> {
+    let folder = host.join("run/runc").join(id);
+    if !folder.is_dir() {
+        return None;
+    }
+    // The folder is there before the state is: the names come later then.
+    let state = json::<State>(&folder.join("state.json"));
+    let bundle = state
+        .and_then(|state| state.config.labels.iter().find_map(|label| Some(label.strip_prefix("bundle=")?.into())));
+    let names = bundle.and_then(|bundle: PathBuf| config(host, &below(host, &bundle))).unwrap_or_default();
+    Some(Told { runtime: Runtime::Runc, names })
+}
+
+fn below(host: &Path, path: &Path) -> PathBuf {
+    host.join(path.strip_prefix("/").unwrap_or(path))
+}
+
+/// The names in a bundle's `config.json`.
+fn config(host: &Path, bundle: &Path) -> Option<Names> {
+    let config = json::<Config>(&bundle.join("config.json"))?;
+    let first = |keys: &[&str]| {
+        keys.iter().find_map(|key| config.annotations.get(*key)).map(|value| bounded(value)).unwrap_or_default()
+    };
+    let mut names = Names {
+        pod_uid: first(&["io.kubernetes.cri.sandbox-uid", "io.kubernetes.pod.uid"]),
+        pod_name: first(&["io.kubernetes.cri.sandbox-name", "io.kubernetes.pod.name", "io.kubernetes.cri-o.KubeName"]),
+        pod_namespace: first(&[
+            "io.kubernetes.cri.sandbox-namespace",
+            "io.kubernetes.pod.namespace",
+            "io.kubernetes.cri-o.Namespace",
+        ]),
+        image: first(&[
+            "io.kubernetes.cri.image-name",
+            "io.kubernetes.cri-o.ImageName",
+            "io.kubernetes.cri-o.Image",
+            "org.opencontainers.image.ref.name",
+        ]),
+        name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"]),
+        service_account: String::new(),
+    };
+    let token = config
+        .mounts
+        .iter()
+        .find(|mount| mount.destination.trim_end_matches('/').ends_with("/run/secrets/kubernetes.io/serviceaccount"));
+    if let Some(claims) = token.and_then(|mount| claims(&below(host, Path::new(&mount.source)))) {
+        names.service_account = bounded(&claims.service_account.name);
+        if names.pod_name.is_empty() {
+            names.pod_name = bounded(&claims.pod.name);
+            names.pod_uid = bounded(&claims.pod.uid);
+            names.pod_namespace = bounded(&claims.namespace);
+        }
+    }
+    Some(names)
+}
+
+/// The Kubernetes part of the claims of the token in `folder`. The kubelet writes it behind links inside the folder; a
+/// link that leads out of it is somebody else's.
+fn claims(folder: &Path) -> Option<Kubernetes> {
+    let directory = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let token = rustix::fs::openat2(&directory, "token", flags, Mode::empty(), inside).ok()?;
+    let bytes = regular(std::fs::File::from(token), TOKEN_BYTES)?;
+    let payload = bytes.split(|&byte| byte == b'.').nth(1)?;
+    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
+    Some(serde_json::from_slice::<Claims>(&payload).ok()?.kubernetes)
+}
+
+fn json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
+    serde_json::from_slice(&regular(std::fs::File::from(file), FILE_BYTES)?).ok()
+}
+
+/// All bytes of a regular file of at most `limit`; a pipe or a device in its place is nobody's file.
+fn regular(file: std::fs::File, limit: u64) -> Option<Vec<u8>> {
+    let told = file.metadata().ok()?;
+    if !told.is_file() || told.len() > limit {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// Cut to what a name may be on the wire, at a character's border.
+fn bounded(text: &str) -> String {
+    text[..text.floor_char_boundary(proto::limits::NAME_BYTES)].to_owned()
+}
+
+#[derive(Deserialize)]
+struct State {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    cgroup_paths: HashMap<String, String>,
+    #[serde(default)]
+    config: StateConfig,
+}
+
+#[derive(Deserialize, Default)]
+struct StateConfig {
+    #[serde(default)]
+    labels: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Config {
+    #[serde(default)]
+    annotations: HashMap<String, String>,
+    #[serde(default)]
+    mounts: Vec<Mount>,
+}
+
+#[derive(Deserialize)]
+struct Mount {
+    destination: String,
+    #[serde(default)]
+    source: String,
+}
+
+#[derive(Deserialize)]
+struct Docker {
+    #[serde(rename = "Name", default)]
+    name: String,
+    #[serde(rename = "Config")]
+    config: DockerConfig,
+}
+
+#[derive(Deserialize)]
+struct DockerConfig {
+    #[serde(rename = "Image", default)]
+    image: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    #[serde(rename = "kubernetes.io")]
+    kubernetes: Kubernetes,
+}
+
+#[derive(Deserialize)]
+struct Kubernetes {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    pod: Bound,
+    #[serde(rename = "serviceaccount", default)]
+    service_account: Bound,
+}
+
+#[derive(Deserialize, Default)]
+struct Bound {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    uid: String,
+}

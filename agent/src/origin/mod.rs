@@ -1,0 +1,297 @@
+//! Who did it: the process, its parent, and the container it is in, or why that is not known.
+//!
+//! Takes what records say of processes and cgroups; gives an [`Actor`](proto::v1::Actor) for each. Known before a container's
+//! first exec, since its cgroup is announced; what is learned later is said again. Never waits for anybody.
+
+pub mod bundle;
+pub mod cgroup_path;
+pub mod cgroup_tree;
+pub mod container;
+pub mod image;
+pub mod process;
+pub mod seed;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use proto::v1::actor::Origin as WireOrigin;
+use proto::v1::{Actor, ContainerGone, ContainerSeen, ProcessKey};
+
+use cgroup_tree::CgroupTree;
+use container::{Container, ContainerTable};
+use image::Image;
+use process::{Descent, Process, ProcessTable};
+
+pub use container::Origin as CgroupOrigin;
+
+const SECOND: u64 = 1_000_000_000;
+/// How often a table that is full looks for processes whose exit was lost.
+const SWEEP_EVERY_NS: u64 = 10 * SECOND;
+
+/// Where the machine is, and how much of it is remembered.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The mount of `/proc` of the host's pid namespace.
+    pub proc: PathBuf,
+    /// The root of the host's file system: `/`, or where a container has it mounted.
+    pub host: PathBuf,
+    /// The mount of the version 2 cgroup tree; `None`: where `/proc/self/mounts` says.
+    pub cgroups: Option<PathBuf>,
+    /// Processes in the table. At 16 384 it stays below 20 MiB with the longest command lines.
+    pub processes: usize,
+    /// Cgroups in the table.
+    pub containers: usize,
+    /// How long the dead are kept: their exec or their connections may still be on the way from another CPU.
+    pub keep_dead_ns: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            proc: PathBuf::from("/proc"),
+            host: PathBuf::from("/"),
+            cgroups: None,
+            processes: 16_384,
+            containers: 16_384,
+            keep_dead_ns: 5 * SECOND,
+        }
+    }
+}
+
+/// What every record says of the process it is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subject {
+    /// The process.
+    pub process: ProcessKey,
+    /// The thread.
+    pub tid: u32,
+    /// Its parent at the moment; pid 0: none.
+    pub parent: ProcessKey,
+    /// Real user.
+    pub uid: u32,
+    /// Its cgroup.
+    pub cgroup_id: u64,
+}
+
+/// The two tables, and what joins them.
+#[derive(Debug)]
+pub struct Origin {
+    settings: Settings,
+    processes: ProcessTable,
+    containers: ContainerTable,
+    next_sweep_ns: u64,
+}
+
+impl Origin {
+    /// Empty tables: for records of another machine (a replay), and for tests.
+    pub fn new(settings: Settings) -> Self {
+        let tree = settings
+            .cgroups
+            .clone()
+            .map(|mount| CgroupTree::new(mount, settings.proc.clone()))
+            .or_else(|| CgroupTree::mounted(&settings.proc, &settings.host))
+            .unwrap_or_else(|| CgroupTree::new(PathBuf::from("/sys/fs/cgroup"), settings.proc.clone()));
+        let containers = ContainerTable::new(settings.host.clone(), tree, settings.containers);
+        let processes = ProcessTable::new(settings.processes, settings.keep_dead_ns);
+        Self { settings, processes, containers, next_sweep_ns: 0 }
+    }
+
+    /// Tables of what already runs. Gives the containers among it. Call it after the kernel's hooks are attached, so that
+    /// nothing starts unseen in between.
+    pub fn seed(&mut self, now_ns: u64) -> Vec<ContainerSeen> {
+        let found = self.containers.seed(now_ns);
+        let mut seeds = seed::all(&self.settings.proc);
+        seeds.sort_by_key(|seed| (seed.key.start_ns, seed.key.pid));
+        for seed in seeds {
+            self.insert_seed(seed, now_ns);
+        }
+        found
+    }
+
+    /// The process table.
+    pub fn processes(&self) -> &ProcessTable {
+        &self.processes
+    }
+
+    /// The container table.
+    pub fn containers(&self) -> &ContainerTable {
+        &self.containers
+    }
+
+    /// The mount of `/proc` that was given.
+    pub fn proc(&self) -> &Path {
+        &self.settings.proc
+    }
+
+    /// Once for each record, before the others: forgets the dead.
+    pub fn advance(&mut self, now_ns: u64) {
+        self.processes.forget_dead(now_ns);
+        if self.processes.len() >= self.settings.processes && now_ns >= self.next_sweep_ns {
+            self.next_sweep_ns = now_ns.saturating_add(SWEEP_EVERY_NS);
+            let proc = self.settings.proc.clone();
+            self.processes.sweep(|pid| seed::is_alive(&proc, pid));
+        }
+    }
+
+    /// Who did it. Also says what became known of a container on the way.
+    pub fn actor(&mut self, subject: &Subject, now_ns: u64, said: &mut Vec<ContainerSeen>) -> Actor {
+        let (origin, found) = self.containers.origin(subject.cgroup_id, subject.process.pid, now_ns);
+        let (origin, in_container) = match origin {
+            CgroupOrigin::Container(container) => (WireOrigin::ContainerId(container.id.clone()), true),
+            CgroupOrigin::Host => (WireOrigin::Host(true), false),
+            CgroupOrigin::Unknown(why) => (WireOrigin::Unknown(i32::from(*why)), false),
+        };
+        let settled = said.len();
+        said.extend(found);
+        said.extend(self.containers.join_late(subject.cgroup_id, now_ns));
+        if !in_container && said.len() > settled {
+            // What was unrecognised a moment ago is a container now.
+            return self.actor(subject, now_ns, said);
+        }
+        let descent = self.meet(subject, in_container, now_ns);
+        let process = self.processes.get(subject.process);
+        Actor {
+            process: Some(subject.process),
+            tid: subject.tid,
+            parent: (subject.parent.pid != 0).then_some(subject.parent),
+            executable: process.map(|process| process.image.executable.clone()).unwrap_or_default(),
+            uid: subject.uid,
+            cgroup_id: subject.cgroup_id,
+            origin: Some(origin),
+            // "Entered from outside" is a claim, and is made only where the way in was seen.
+            in_init_tree: in_container && descent != Descent::Entered,
+        }
+    }
+
+    /// A process was made.
+    pub fn forked(&mut self, parent: &Subject, child: ProcessKey, now_ns: u64) {
+        let (image, parent_image, descent) = match self.processes.get(parent.process) {
+            Some(known) => (Arc::clone(&known.image), Some(Arc::clone(&known.image)), known.descent),
+            None => (Arc::default(), None, Descent::Unsaid),
+        };
+        let mut process = Process::forked(child, Some(parent.process), image, parent.cgroup_id);
+        process.parent_image = parent_image;
+        process.descent = descent;
+        self.processes.insert(process, now_ns);
+    }
+
+    /// A new image is in place.
+    pub fn executed(&mut self, subject: &Subject, image: Arc<Image>) {
+        self.processes.execute(subject.process, image);
+    }
+
+    /// A process ended.
+    pub fn exited(&mut self, process: ProcessKey, now_ns: u64) {
+        self.processes.exit(process, now_ns);
+    }
+
+    /// A cgroup was made.
+    pub fn cgroup_made(&mut self, id: u64, path: &[u8], now_ns: u64) -> Option<ContainerSeen> {
+        self.containers.made(id, path, now_ns)
+    }
+
+    /// A cgroup was removed.
+    pub fn cgroup_gone(&mut self, id: u64, now_ns: u64) -> Option<ContainerGone> {
+        self.containers.removed(id, now_ns)
+    }
+
+    /// The process of that key.
+    pub fn process(&self, key: ProcessKey) -> Option<&Process> {
+        self.processes.get(key)
+    }
+
+    /// What the parent of a process runs, or ran when it was last seen.
+    pub fn parent_image(&self, key: ProcessKey, parent: Option<ProcessKey>) -> Option<&Arc<Image>> {
+        let living = parent.and_then(|parent| self.processes.get(parent)).map(|parent| &parent.image);
+        living.or_else(|| self.processes.get(key)?.parent_image.as_ref())
+    }
+
+    /// The container with that id.
+    pub fn container(&self, id: &str) -> Option<&Arc<Container>> {
+        self.containers.by_id(id)
+    }
+
+    /// Parents come before their children here, and a container's init before what entered it.
+    fn insert_seed(&mut self, seed: seed::Seed, now_ns: u64) {
+        let cgroup_id = self.containers.cgroup_of(seed.key.pid).unwrap_or_default();
+        let parent = self.processes.by_pid(seed.parent).map(|parent| parent.key);
+        let mut process = Process::seeded(seed.key, parent, seed.image, cgroup_id);
+        process.parent_image = self.processes.by_pid(seed.parent).map(|parent| Arc::clone(&parent.image));
+        self.processes.insert(process, now_ns);
+        if self.containers.container(cgroup_id).is_some() {
+            let parent = parent.unwrap_or_default();
+            let subject = Subject { process: seed.key, tid: seed.key.pid, parent, uid: 0, cgroup_id };
+            let descent = self.descent(&subject);
+            if let Some(process) = self.processes.get_seeded(seed.key.pid) {
+                process.descent = descent;
+            }
+        }
+    }
+
+    /// Makes sure that the process is in the table, and says where it stands against its container's init.
+    fn meet(&mut self, subject: &Subject, in_container: bool, now_ns: u64) -> Descent {
+        let known = self.processes.get_mut(subject.process);
+        if let Some(process) = known
+            && process.cgroup_id == subject.cgroup_id
+            && (!in_container || process.descent != Descent::Unsaid)
+        {
+            return process.descent;
+        }
+        if self.processes.get(subject.process).is_none() {
+            self.admit(subject, now_ns);
+        }
+        let descent = if in_container { self.descent(subject) } else { Descent::Unsaid };
+        if let Some(process) = self.processes.get_mut(subject.process) {
+            (process.cgroup_id, process.descent) = (subject.cgroup_id, descent);
+        }
+        descent
+    }
+
+    /// A process whose fork was not seen: from `/proc` where it still is, else from the record alone.
+    fn admit(&mut self, subject: &Subject, now_ns: u64) {
+        let told = seed::one(&self.settings.proc, subject.process.pid)
+            .filter(|seed| seed.key.start_ns / process::TICK_NS == subject.process.start_ns / process::TICK_NS);
+        let parent = (subject.parent.pid != 0).then_some(subject.parent);
+        let image = told.map(|seed| seed.image).unwrap_or_default();
+        let mut process = Process::forked(subject.process, parent, image, 0);
+        process.parent_image = parent.and_then(|key| self.processes.get(key)).map(|known| Arc::clone(&known.image));
+        self.processes.insert(process, now_ns);
+    }
+
+    /// A process that is new in a container: the first from outside is its init; whoever comes later from outside entered.
+    fn descent(&mut self, subject: &Subject) -> Descent {
+        let here = self.containers.container(subject.cgroup_id).map(|container| container.cgroup_id);
+        let same =
+            |cgroup_id| here.is_some() && self.containers.container(cgroup_id).map(|other| other.cgroup_id) == here;
+        if let Some(process) = self.processes.get(subject.process)
+            && process.descent != Descent::Unsaid
+            && same(process.cgroup_id)
+        {
+            // From one cgroup of the container to another.
+            return process.descent;
+        }
+        if let Some(parent) = self.processes.get(subject.parent)
+            && same(parent.cgroup_id)
+            && parent.descent != Descent::Unsaid
+        {
+            return parent.descent;
+        }
+        match self.containers.init(subject.cgroup_id) {
+            None => {
+                self.containers.set_init(subject.cgroup_id, subject.process);
+                Descent::Init
+            }
+            Some(init) if init == subject.process => Descent::Init,
+            // Entering is what a process does that was known outside before.
+            Some(_) if self.processes.get(subject.process).is_some_and(|process| process.cgroup_id != 0) => {
+                Descent::Entered
+            }
+            Some(_) if self.processes.get(subject.parent).is_some() => Descent::Entered,
+            Some(_) => Descent::Unsaid,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,110 @@
+//! Tests of who did it: processes that enter containers, lines of text out.
+
+use super::*;
+
+const ID: &str = "3f2c0b6b9ab1f5d8c1f3b6c4f2a9e1d07c5b4a39281706f5e4d3c2b1a0998877";
+const HOST: u64 = 1;
+const CONTAINER: u64 = 42;
+
+struct World {
+    origin: Origin,
+    said: Vec<ContainerSeen>,
+    _folder: tempfile::TempDir,
+}
+
+fn key(pid: u32) -> ProcessKey {
+    ProcessKey { pid, start_ns: u64::from(pid) * 100 }
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().to_path_buf();
+        let settings =
+            Settings { proc: root.join("proc"), cgroups: Some(root.join("cgroup")), host: root, ..Settings::default() };
+        let mut origin = Origin::new(settings);
+        origin.cgroup_made(HOST, b"/", 1);
+        origin.cgroup_made(CONTAINER, format!("/docker/{ID}").as_bytes(), 2);
+        Self { origin, said: Vec::new(), _folder: folder }
+    }
+
+    fn does(&mut self, pid: u32, parent: u32, cgroup_id: u64) -> Actor {
+        let subject = Subject { process: key(pid), tid: pid, parent: key(parent), uid: 0, cgroup_id };
+        self.origin.actor(&subject, 10, &mut self.said)
+    }
+
+    fn forks(&mut self, pid: u32, parent: u32, cgroup_id: u64, child: u32) {
+        self.does(pid, parent, cgroup_id);
+        let subject = Subject { process: key(pid), tid: pid, parent: key(parent), uid: 0, cgroup_id };
+        self.origin.forked(&subject, key(child), 10);
+    }
+}
+
+#[test]
+fn the_first_from_outside_is_the_containers_init_and_its_children_are_of_its_tree() {
+    let mut world = World::new();
+    world.forks(10, 1, HOST, 11);
+    // The runtime moves 11 into the container, where it makes 12.
+    world.forks(11, 10, CONTAINER, 12);
+    assert!(world.does(12, 11, CONTAINER).in_init_tree);
+    assert_eq!(world.does(12, 11, CONTAINER).origin, Some(WireOrigin::ContainerId(ID.to_owned())));
+}
+
+#[test]
+fn who_enters_a_running_container_from_outside_is_not_of_its_tree_nor_are_its_children() {
+    let mut world = World::new();
+    world.forks(10, 1, HOST, 11);
+    world.forks(11, 10, CONTAINER, 12);
+    world.forks(10, 1, HOST, 20);
+    world.forks(20, 10, CONTAINER, 21);
+    assert!(!world.does(20, 10, CONTAINER).in_init_tree);
+    assert!(!world.does(21, 20, CONTAINER).in_init_tree);
+    world.forks(21, 20, CONTAINER, 22);
+    assert!(!world.does(22, 21, CONTAINER).in_init_tree);
+    assert!(world.does(12, 11, CONTAINER).in_init_tree);
+}
+
+#[test]
+fn nobody_is_said_to_have_entered_without_having_been_seen_outside() {
+    let mut world = World::new();
+    world.does(11, 10, CONTAINER);
+    // Neither its fork nor its parent was seen: records were lost.
+    assert!(world.does(77, 76, CONTAINER).in_init_tree);
+}
+
+#[test]
+fn an_actor_of_the_host_is_of_no_tree() {
+    let mut world = World::new();
+    let actor = world.does(10, 1, HOST);
+    assert_eq!(actor.origin, Some(WireOrigin::Host(true)));
+    assert!(!actor.in_init_tree);
+}
+
+#[test]
+fn a_cgroup_that_nobody_knows_is_unknown_with_its_reason() {
+    let mut world = World::new();
+    let actor = world.does(10, 1, 999);
+    assert_eq!(actor.origin, Some(WireOrigin::Unknown(i32::from(proto::v1::UnknownOrigin::CgroupGone))));
+}
+
+#[test]
+fn a_child_of_a_dead_parent_still_names_what_the_parent_ran() {
+    let mut world = World::new();
+    world.does(10, 1, HOST);
+    let subject = Subject { process: key(10), tid: 10, parent: key(1), uid: 0, cgroup_id: HOST };
+    world.origin.executed(&subject, Image::new(b"/bin/parent", b"parent\0", b"/", 0));
+    world.origin.forked(&subject, key(11), 10);
+    world.origin.exited(key(10), 10);
+    world.origin.advance(u64::MAX);
+    let parent = world.origin.parent_image(key(11), Some(key(10))).expect("the child keeps it");
+    assert_eq!(parent.executable, b"/bin/parent");
+}
+
+#[test]
+fn this_machine_can_be_seeded() {
+    let mut origin = Origin::new(Settings::default());
+    origin.seed(1);
+    let own = seed::one(Path::new("/proc"), std::process::id()).expect("the test runs");
+    let process = origin.process(own.key).expect("the test was seeded");
+    assert_eq!(process.image.executable, own.image.executable);
+}

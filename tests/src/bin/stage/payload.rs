@@ -51,7 +51,7 @@ pub(crate) fn run(kind: Kind) -> Result<()> {
         Kind::Memory => {
             // Whoever sees this line was not stopped before the first instruction.
             fs::write("/tmp/second-stage-ran", b"ran")?;
-            std::thread::sleep(Duration::from_secs(60));
+            std::thread::sleep(Duration::from_mins(1));
             Ok(())
         }
     }

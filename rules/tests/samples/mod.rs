@@ -22,24 +22,3 @@ pub(crate) fn lines(name: &str) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).expect("a sample is readable");
     text.lines().map(|line| serde_json::from_str(line).expect("a sample has one JSON value a line")).collect()
 }
-
-/// Every `.yml` under a folder of samples: (path inside it, text).
-pub(crate) fn rule_files(name: &str) -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    let mut folders: Vec<_> = sample(name).into_iter().collect();
-    let root = folders.first().cloned().unwrap_or_default();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).expect("a sample folder is readable") {
-            let path = entry.expect("a sample folder is readable").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "yml") {
-                let text = std::fs::read_to_string(&path).expect("a sample is readable");
-                let name = path.strip_prefix(&root).expect("the path is under the folder").display().to_string();
-                files.push((name, text));
-            }
-        }
-    }
-    files.sort();
-    files
-}

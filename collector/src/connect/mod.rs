@@ -1,0 +1,4 @@
+//! Providers. A folder a provider, and only that folder knows its words; [`contain`] is what they have in common when they act.
+
+pub mod aws;
+pub mod contain;

@@ -256,5 +256,6 @@ fn is(identity: &Identity, approver: &str) -> bool {
             fold(arn) == approver || last(arn) == approver
         }
         Identity::AccessKey { id } => fold(id) == approver,
+        Identity::Service { name } => fold(name) == approver,
     }
 }

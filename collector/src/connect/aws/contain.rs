@@ -5,7 +5,7 @@ use collector_core::model::Moment;
 use collector_core::playbook::Action;
 use serde_json::{Value, json};
 
-use super::super::contain::{Applied, Before, ContainError, Contain, Context, Doing, Seen};
+use super::super::contain::{Applied, Before, Contain, ContainError, Context, Doing, Seen};
 use super::client::Iam;
 
 /// The hands in AWS.
@@ -180,7 +180,8 @@ mod tests {
 
     #[test]
     fn a_revocation_names_its_moment_in_utc() {
-        let document: Value = serde_json::from_str(&revocation(Moment::exact(1_795_284_623_000_000_000))).expect("it is JSON");
+        let document: Value =
+            serde_json::from_str(&revocation(Moment::exact(1_795_284_623_000_000_000))).expect("it is JSON");
         let condition = &document["Statement"][0]["Condition"]["DateLessThan"]["aws:TokenIssueTime"];
         assert_eq!(condition, "2026-11-21T18:10:23.000Z");
     }

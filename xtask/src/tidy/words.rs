@@ -70,6 +70,13 @@ mod tests {
     }
 
     #[test]
+    fn what_a_rule_quotes_is_not_our_work() {
+        let quoted = concat!("examples:\n  - {CommandLine: grep TO", "DO}\n");
+        assert!(check_text("rules/content/a.yml", quoted).is_empty());
+        assert_eq!(check_text("rules/content/a.yml", concat!("# TO", "DO: examples\n")).len(), 1);
+    }
+
+    #[test]
     fn a_place_outside_of_the_clone_is_found_in_any_file() {
         let text = concat!("# Title\n\nSee shared/", "design/host.md.\n");
         assert_eq!(check_text("README.md", text)[0].line, 3);

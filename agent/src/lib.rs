@@ -8,4 +8,5 @@ pub mod config;
 pub mod decode;
 pub mod log;
 pub mod loss;
+pub mod observe;
 pub mod origin;

@@ -81,7 +81,7 @@ impl Observer {
             }
             Body::Fork(fork) => process::fork(fork),
             Body::Exec(exec) => process::exec(record, exec),
-            Body::Exit(exit) => process::exit(exit),
+            Body::Exit(exit) => process::exit(*exit),
             Body::Connect(connect) => network::connect(connect),
             Body::Accept(accept) => network::accept(accept),
             Body::Close(close) => network::close(close, record.has(flag::OUTGOING)),

@@ -86,7 +86,9 @@ impl<'a> NodeEvent<'a> {
 
     /// In a container's cgroup, and not a runtime that is still in the host's mount namespace.
     fn in_container(&self) -> bool {
-        let Some(WireOrigin::ContainerId(_)) = self.actor().and_then(|actor| actor.origin.as_ref()) else { return false };
+        let Some(WireOrigin::ContainerId(_)) = self.actor().and_then(|actor| actor.origin.as_ref()) else {
+            return false;
+        };
         let namespace = match &self.event.body {
             Some(Body::Exec(exec)) => exec.namespaces.map(|namespaces| namespaces.mount),
             _ => self.image.map(|image| image.mount_namespace),
@@ -125,9 +127,7 @@ impl<'a> NodeEvent<'a> {
             Known::ParentImage => self.parent.map_or(Value::Missing, |image| text(&image.executable)),
             Known::ParentCommandLine => self.parent.map_or(Value::Missing, |image| text(&image.command_line)),
             Known::InContainer => Value::Bool(self.in_container()),
-            Known::InInitTree if self.in_container() => {
-                Value::Bool(actor.is_some_and(|actor| actor.in_init_tree))
-            }
+            Known::InInitTree if self.in_container() => Value::Bool(actor.is_some_and(|actor| actor.in_init_tree)),
             _ => Value::Missing,
         }
     }

@@ -51,6 +51,6 @@ pub(crate) fn image(record: &Record<'_>, exec: &decode::Exec<'_>) -> Arc<Image> 
     Arc::new(image)
 }
 
-pub(crate) fn exit(exit: &record::Exit) -> Body {
+pub(crate) fn exit(exit: record::Exit) -> Body {
     Body::Exit(Exit { code: exit.code, signal: exit.signal })
 }

@@ -65,9 +65,12 @@ impl Pattern {
 
     fn fits(&self, components: &[&[u8]]) -> bool {
         let form: Vec<&[u8]> = self.path.as_bytes().split(|&byte| byte == b'/').skip(1).collect();
-        fits(&form, components, |component| component == b"**", |form, text| {
-            fits(form, text, |&byte| byte == b'*', |form, byte| form == byte)
-        })
+        fits(
+            &form,
+            components,
+            |component| component == b"**",
+            |form, text| fits(form, text, |&byte| byte == b'*', |form, byte| form == byte),
+        )
     }
 }
 
@@ -163,7 +166,10 @@ impl Sensitive {
         }
         let components: Vec<&[u8]> = path.split(|&byte| byte == b'/').filter(|part| !part.is_empty()).collect();
         let marked = self.patterns.iter().enumerate().filter(|(bit, _)| candidates >> bit & 1 == 1);
-        marked.map(|(_, pattern)| pattern).find(|pattern| pattern.fits(&components)).map(|pattern| pattern.class.as_str())
+        marked
+            .map(|(_, pattern)| pattern)
+            .find(|pattern| pattern.fits(&components))
+            .map(|pattern| pattern.class.as_str())
     }
 }
 
@@ -213,7 +219,8 @@ mod tests {
 
     #[test]
     fn a_list_that_the_kernel_cannot_look_for_is_refused() {
-        let one = |path: &str| Sensitive::new(vec![Pattern::new("x", path)]).map(|_| ()).expect_err("refused").to_string();
+        let one =
+            |path: &str| Sensitive::new(vec![Pattern::new("x", path)]).map(|_| ()).expect_err("refused").to_string();
         assert_eq!(one("etc/x"), r#"sensitive path "etc/x" does not begin with "/""#);
         assert!(one("/a/*/*").contains("no fixed name"));
         assert!(Sensitive::new(vec![Pattern::new("x", "/a"); 65]).is_err());

@@ -258,7 +258,8 @@ detection:
     world.cgroup(CONTAINER, &format!("/docker/{ID}"));
     world.see(header(Kind::Exec, 11, CONTAINER), Body::Exec(exec("/usr/sbin/nginx", "nginx\0")));
     let mut out = Vec::new();
-    let record = Record { header: header(Kind::Exec, 12, CONTAINER), body: Body::Exec(exec("/bin/sh", "sh\0-c\0id\0")) };
+    let record =
+        Record { header: header(Kind::Exec, 12, CONTAINER), body: Body::Exec(exec("/bin/sh", "sh\0-c\0id\0")) };
     world.observer.observe(&record, &world.clock, &mut out);
     let (event, origin) = (&out[0], world.observer.origin());
     let mut line = Vec::new();

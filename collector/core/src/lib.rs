@@ -5,6 +5,8 @@
 
 pub mod canonical;
 pub mod custody;
+#[cfg(test)]
+mod example;
 pub mod model;
 pub mod playbook;
 pub mod report;

@@ -58,13 +58,16 @@ impl Ledger {
         }
     }
 
-    /// Adds records that the kernel counted as lost since the last call; each had a sequence number.
+    /// Adds what the kernel counted as dropped since the last call.
     pub fn kernel(&mut self, class: &'static str, reason: LossReason, count: u64) {
         if count == 0 {
             return;
         }
         self.add(class, reason, count);
-        self.holes.entry(class).or_default().explained += count;
+        if reason != LossReason::ReadFault {
+            // A record with an unreadable field is still sent: only the others leave a hole.
+            self.holes.entry(class).or_default().explained += count;
+        }
     }
 
     /// Adds records that the agent could not decode.

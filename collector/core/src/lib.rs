@@ -4,9 +4,10 @@
 #![forbid(unsafe_code)]
 
 pub mod canonical;
+pub mod correlate;
 pub mod custody;
-#[cfg(test)]
-mod example;
+pub mod detect;
 pub mod model;
 pub mod playbook;
 pub mod report;
+pub mod triage;

@@ -4,7 +4,9 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+pub mod config;
 pub mod decode;
 pub mod log;
 pub mod loss;
+pub mod observe;
 pub mod origin;

@@ -58,16 +58,13 @@ impl Ledger {
         }
     }
 
-    /// Adds what the kernel counted as dropped since the last call.
+    /// Adds records that the kernel counted as lost since the last call; each had a sequence number.
     pub fn kernel(&mut self, class: &'static str, reason: LossReason, count: u64) {
         if count == 0 {
             return;
         }
         self.add(class, reason, count);
-        if reason != LossReason::ReadFault {
-            // A record with an unreadable field is still sent: only the others leave a hole.
-            self.holes.entry(class).or_default().explained += count;
-        }
+        self.holes.entry(class).or_default().explained += count;
     }
 
     /// Adds records that the agent could not decode.

@@ -26,6 +26,8 @@
 //! assert_eq!(engine.rule(matches[0]).title, "A copy of the shadow file");
 //! ```
 
+#![forbid(unsafe_code)]
+
 mod compile;
 mod content;
 mod error;

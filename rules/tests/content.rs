@@ -11,7 +11,8 @@ use rules::{Engine, JsonEvent, Level, Response, content, example, fields};
 
 fn engine() -> Engine {
     let (engine, errors) = Engine::load(content().iter().copied());
-    assert!(errors.is_empty(), "{}", errors.iter().map(|error| format!("{error}\n")).collect::<String>());
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert!(errors.is_empty(), "\n{}", errors.join("\n"));
     engine
 }
 

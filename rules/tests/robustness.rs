@@ -194,8 +194,8 @@ proptest! {
         condition in "((s|not|and|or|\\(|\\)|1 of|all of|them|s\\*) ){1,8}",
         event in "[-/ a-zA-Z0-9*?\\\\.é]{0,24}",
     ) {
-        let modifiers: String = modifiers.iter().map(|word| format!("|{word}")).collect();
-        let text = rule(&format!("  s:\n    A{modifiers}: '{value}'\n  condition: {condition}"));
+        let field = std::iter::once("A".to_owned()).chain(modifiers).collect::<Vec<_>>().join("|");
+        let text = rule(&format!("  s:\n    {field}: '{value}'\n  condition: {condition}"));
         let (engine, _) = Engine::load([("r.yml", text)]);
         let event = serde_json::json!({"A": event, "B": [event]});
         engine.evaluate(&JsonEvent::new(&event, fields::PROCESS_CREATION), &mut Vec::new());

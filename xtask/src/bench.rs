@@ -38,7 +38,10 @@ pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
     setup::bring(place, Scope::All)?;
     ebpf::build(place)?;
     let step = Step::begin(&place.logs(), "build: release")?;
-    let binaries = build::programs(&step, &mut build::cargo(place, &["build", "--release", "--workspace", "--bins"]))?;
+    let binaries = build::programs(
+        &step,
+        &mut build::cargo(place, &["build", "--release", "--workspace", "--exclude", "fuzz", "--bins"]),
+    )?;
     let arguments = ["bench", "--workspace", "--bench", TARGET, "--no-run"];
     let benches = build::programs(&step, &mut build::cargo(place, &arguments))?;
     step.end(&format!("{} benchmarks", benches.len()));

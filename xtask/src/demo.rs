@@ -18,7 +18,8 @@ pub(crate) fn run(place: &Place, arguments: &[String]) -> Result<()> {
     setup::bring(place, Scope::All)?;
     ebpf::build(place)?;
     let step = Step::begin(&place.logs(), "build")?;
-    let programs = build::programs(&step, &mut build::cargo(place, &["build", "--workspace", "--bins"]))?;
+    let programs =
+        build::programs(&step, &mut build::cargo(place, &["build", "--workspace", "--exclude", "fuzz", "--bins"]))?;
     step.end("ok");
     let demo =
         programs.iter().find(|program| program.name == "mayfly-demo").context("the build made no mayfly-demo")?;

@@ -11,8 +11,6 @@ pub(crate) struct Rustc {
     pub(crate) release: String,
     /// As in `22`.
     pub(crate) llvm: u32,
-    /// As in `x86_64-unknown-linux-gnu`.
-    pub(crate) host: String,
     /// Where it is installed.
     pub(crate) sysroot: PathBuf,
 }
@@ -22,8 +20,8 @@ impl Rustc {
     pub(crate) fn find() -> Result<Self> {
         let sysroot = PathBuf::from(ask(&["--print", "sysroot"])?.trim());
         let verbose = ask(&["-vV"])?;
-        let (release, llvm, host) = parse(&verbose)?;
-        Ok(Self { release, llvm, host, sysroot })
+        let (release, llvm) = parse(&verbose)?;
+        Ok(Self { release, llvm, sysroot })
     }
 
     /// Where the sources of `core` belong.
@@ -44,14 +42,14 @@ fn ask(arguments: &[&str]) -> Result<String> {
     String::from_utf8(output.stdout).context("rustc printed something that is not UTF-8")
 }
 
-fn parse(verbose: &str) -> Result<(String, u32, String)> {
+fn parse(verbose: &str) -> Result<(String, u32)> {
     let field = |name: &str| {
         let line = verbose.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "));
         line.with_context(|| format!("`rustc -vV` says no `{name}`"))
     };
     let major = field("LLVM version")?.split('.').next().unwrap_or_default();
     let llvm = major.parse().with_context(|| format!("the LLVM version of rustc, `{major}`, is no number"))?;
-    Ok((field("release")?.to_owned(), llvm, field("host")?.to_owned()))
+    Ok((field("release")?.to_owned(), llvm))
 }
 
 #[cfg(test)]
@@ -61,8 +59,8 @@ mod tests {
     #[test]
     fn the_version_of_a_stable_compiler_is_read() {
         let said = "rustc 1.95.0 (59807616e 2026-04-14)\nhost: x86_64-unknown-linux-gnu\nrelease: 1.95.0\nLLVM version: 22.1.2\n";
-        let (release, llvm, host) = parse(said).expect("all three fields are there");
-        assert_eq!((release.as_str(), llvm, host.as_str()), ("1.95.0", 22, "x86_64-unknown-linux-gnu"));
+        let (release, llvm) = parse(said).expect("both fields are there");
+        assert_eq!((release.as_str(), llvm), ("1.95.0", 22));
     }
 
     #[test]

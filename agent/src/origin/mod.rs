@@ -11,6 +11,7 @@ pub mod image;
 pub mod process;
 pub mod seed;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -80,6 +81,8 @@ pub struct Origin {
     processes: ProcessTable,
     containers: ContainerTable,
     next_sweep_ns: u64,
+    users: HashMap<u32, String>,
+    host_mount_namespace: Option<u32>,
 }
 
 impl Origin {
@@ -93,7 +96,9 @@ impl Origin {
             .unwrap_or_else(|| CgroupTree::new(PathBuf::from("/sys/fs/cgroup"), settings.proc.clone()));
         let containers = ContainerTable::new(settings.host.clone(), tree, settings.containers);
         let processes = ProcessTable::new(settings.processes, settings.keep_dead_ns);
-        Self { settings, processes, containers, next_sweep_ns: 0 }
+        let users = seed::users(&settings.host.join("etc/passwd"));
+        let host_mount_namespace = seed::mount_namespace(&settings.proc, 1);
+        Self { settings, processes, containers, next_sweep_ns: 0, users, host_mount_namespace }
     }
 
     /// Tables of what already runs. Gives the containers among it. Call it after the kernel's hooks are attached, so that
@@ -116,6 +121,21 @@ impl Origin {
     /// The container table.
     pub fn containers(&self) -> &ContainerTable {
         &self.containers
+    }
+
+    /// The name of a user of the host. In a container other names may hold: only root is root everywhere.
+    pub fn user(&self, uid: u32, in_container: bool) -> Option<&str> {
+        match uid {
+            0 => Some("root"),
+            _ if in_container => None,
+            _ => self.users.get(&uid).map(String::as_str),
+        }
+    }
+
+    /// Whether a mount namespace is the host's own: a runtime that prepares a container is in its cgroup already, and not
+    /// yet in it. `None` where the host's is not known.
+    pub fn is_host_mount_namespace(&self, namespace: u32) -> Option<bool> {
+        self.host_mount_namespace.map(|host| host == namespace)
     }
 
     /// The mount of `/proc` that was given.
@@ -163,14 +183,14 @@ impl Origin {
         }
     }
 
-    /// A process was made.
-    pub fn forked(&mut self, parent: &Subject, child: ProcessKey, now_ns: u64) {
-        let (image, parent_image, descent) = match self.processes.get(parent.process) {
-            Some(known) => (Arc::clone(&known.image), Some(Arc::clone(&known.image)), known.descent),
-            None => (Arc::default(), None, Descent::Unsaid),
+    /// A process was made by `by`, as a child of `parent`: another than `by` where the child was made a sibling.
+    pub fn forked(&mut self, by: &Subject, parent: ProcessKey, child: ProcessKey, now_ns: u64) {
+        let (image, descent) = match self.processes.get(by.process) {
+            Some(known) => (Arc::clone(&known.image), known.descent),
+            None => (Arc::default(), Descent::Unsaid),
         };
-        let mut process = Process::forked(child, Some(parent.process), image, parent.cgroup_id);
-        process.parent_image = parent_image;
+        let mut process = Process::forked(child, Some(parent), image, by.cgroup_id);
+        process.parent_image = self.processes.get(parent).map(|known| Arc::clone(&known.image));
         process.descent = descent;
         self.processes.insert(process, now_ns);
     }

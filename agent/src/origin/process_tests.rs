@@ -9,7 +9,7 @@ fn key(pid: u32, start_ns: u64) -> ProcessKey {
 }
 
 fn image(path: &str) -> Arc<Image> {
-    Image::new(path.as_bytes(), b"", b"/", 0)
+    Arc::new(Image::new(path.as_bytes(), b"", b"/", 0))
 }
 
 fn born(pid: u32, start_ns: u64) -> Process {

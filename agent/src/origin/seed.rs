@@ -3,6 +3,7 @@
 //! Takes the mount of `/proc`; gives what it says of one process, with the start cut to a tick. A process that ends while it
 //! is read is simply not there. Bounded reads of each file; never writes.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
@@ -16,6 +17,8 @@ use super::process::TICK_NS;
 
 /// `stat` and `status` are about one and two kilobytes.
 const FILE_BYTES: u64 = 16 << 10;
+/// The users of a node are few; those of a directory service are not in the file.
+const PASSWD_BYTES: u64 = 1 << 20;
 /// A pid cannot be larger: `PID_MAX_LIMIT` on 64-bit machines.
 const PID_LIMIT: u32 = 1 << 22;
 
@@ -46,8 +49,9 @@ pub fn one(proc: &Path, pid: u32) -> Option<Seed> {
     let link = |name: &str| fs::read_link(folder.join(name)).map(|path| path.into_os_string().into_vec());
     let executable = link("exe").unwrap_or_default();
     let arguments = bounded(&folder.join("cmdline"), COMMAND_LINE_KEPT as u64).unwrap_or_default();
-    let image = Image::new(&executable, &arguments, &link("cwd").unwrap_or_default(), uid);
-    Some(Seed { key: ProcessKey { pid, start_ns }, parent, image })
+    let mut image = Image::new(&executable, &arguments, &link("cwd").unwrap_or_default(), uid);
+    image.mount_namespace = mount_namespace(proc, pid).unwrap_or_default();
+    Some(Seed { key: ProcessKey { pid, start_ns }, parent, image: Arc::new(image) })
 }
 
 /// The start of a process that has this pid now, cut to a tick: to tell it from another with the same pid.
@@ -58,6 +62,24 @@ pub fn start_tick(proc: &Path, pid: u32) -> Option<u64> {
 /// Whether a process still has this pid.
 pub fn is_alive(proc: &Path, pid: u32) -> bool {
     proc.join(pid.to_string()).exists()
+}
+
+/// Inode number of a process's mount namespace.
+pub fn mount_namespace(proc: &Path, pid: u32) -> Option<u32> {
+    let link = fs::read_link(proc.join(pid.to_string()).join("ns/mnt")).ok()?;
+    link.to_str()?.strip_prefix("mnt:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// The names of users in a `passwd` file; nobody where it cannot be read.
+pub fn users(passwd: &Path) -> HashMap<u32, String> {
+    let bytes = bounded(passwd, PASSWD_BYTES).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let (name, uid) = (fields.next()?, fields.nth(1)?.parse().ok()?);
+        Some((uid, name.to_owned()))
+    };
+    text.lines().filter_map(user).collect()
 }
 
 /// Parent and start. The name stands in brackets and may hold brackets and spaces, so the fields are counted after the last.

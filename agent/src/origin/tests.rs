@@ -36,7 +36,7 @@ impl World {
     fn forks(&mut self, pid: u32, parent: u32, cgroup_id: u64, child: u32) {
         self.does(pid, parent, cgroup_id);
         let subject = Subject { process: key(pid), tid: pid, parent: key(parent), uid: 0, cgroup_id };
-        self.origin.forked(&subject, key(child), 10);
+        self.origin.forked(&subject, key(pid), key(child), 10);
     }
 }
 
@@ -92,8 +92,8 @@ fn a_child_of_a_dead_parent_still_names_what_the_parent_ran() {
     let mut world = World::new();
     world.does(10, 1, HOST);
     let subject = Subject { process: key(10), tid: 10, parent: key(1), uid: 0, cgroup_id: HOST };
-    world.origin.executed(&subject, Image::new(b"/bin/parent", b"parent\0", b"/", 0));
-    world.origin.forked(&subject, key(11), 10);
+    world.origin.executed(&subject, Arc::new(Image::new(b"/bin/parent", b"parent\0", b"/", 0)));
+    world.origin.forked(&subject, key(10), key(11), 10);
     world.origin.exited(key(10), 10);
     world.origin.advance(u64::MAX);
     let parent = world.origin.parent_image(key(11), Some(key(10))).expect("the child keeps it");

@@ -7,6 +7,8 @@ pub mod canonical;
 pub mod correlate;
 pub mod custody;
 pub mod detect;
+#[cfg(test)]
+mod example;
 pub mod model;
 pub mod playbook;
 pub mod report;

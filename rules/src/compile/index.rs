@@ -35,7 +35,8 @@ struct Group {
 /// The literals that rules of a group want to see in one field.
 #[derive(Debug)]
 struct Scan {
-    field: Field,
+    /// `None`: every text of the event.
+    field: Option<Field>,
     automaton: AhoCorasick,
     /// By pattern of the automaton, the positions in `Group::filtered`.
     rules: Vec<Vec<u16>>,
@@ -44,13 +45,13 @@ struct Scan {
 /// Candidates of a group, as bits.
 type Marks = [u64; limits::RULES / 64];
 
-/// Bytes of literals up to which an automaton is a full table: fast, and about 200 bytes for each.
-const TABLE_BYTES: usize = 16 * 1024;
+/// Bytes of literals up to which an automaton is a full table: fast, and about 200 bytes of memory for each.
+const TABLE_BYTES: usize = 64 * 1024;
 
 impl Index {
     pub(crate) fn new(rules: &[(RuleSource, Program)]) -> Self {
         let found: Vec<_> = rules.iter().map(|(_, program)| witnesses(program)).collect();
-        let group = |applies: &dyn Fn(&RuleSource) -> bool| {
+        let group = |table_bytes, applies: &dyn Fn(&RuleSource) -> bool| {
             let mut group = Group::default();
             let mut literals = Literals::default();
             for (position, ((source, _), witnesses)) in rules.iter().zip(&found).enumerate() {
@@ -58,16 +59,19 @@ impl Index {
                     group.add(index(position), witnesses.as_deref(), &mut literals);
                 }
             }
-            group.finish(literals);
+            group.finish(literals, table_bytes);
             group
         };
         let mut asked: Vec<(RuleSource, Group)> = Vec::new();
         for (source, _) in rules {
             if !asked.iter().any(|(other, _)| other == source) {
-                asked.push((source.clone(), group(&|other| other == source)));
+                // Events of these sources are read from files, not from a ring: memory counts for more than speed.
+                asked.push((source.clone(), group(0, &|other| other == source)));
             }
         }
-        let known = WELL_KNOWN.iter().map(|source| (*source, group(&|asked| asked.applies_to(source)))).collect();
+        let known = (WELL_KNOWN.iter())
+            .map(|source| (*source, group(TABLE_BYTES, &|asked| asked.applies_to(source))))
+            .collect();
         Self { known, asked }
     }
 
@@ -89,7 +93,7 @@ fn index(position: usize) -> RuleIndex {
 }
 
 /// By field, each literal with the rules that it wakes.
-type Literals = HashMap<Field, HashMap<Vec<u8>, Vec<u16>>>;
+type Literals = HashMap<Option<Field>, HashMap<Vec<u8>, Vec<u16>>>;
 
 impl Group {
     fn add(&mut self, rule: RuleIndex, witnesses: Option<&[Witness]>, literals: &mut Literals) {
@@ -108,12 +112,12 @@ impl Group {
         }
     }
 
-    fn finish(&mut self, literals: Literals) {
+    fn finish(&mut self, literals: Literals, table_bytes: usize) {
         for (field, by_literal) in literals {
             let mut by_literal: Vec<_> = by_literal.into_iter().collect();
             by_literal.sort_unstable();
             let bytes: usize = by_literal.iter().map(|(literal, _)| literal.len()).sum();
-            let kind = if bytes <= TABLE_BYTES { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+            let kind = if bytes <= table_bytes { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
             let built = AhoCorasickBuilder::new()
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::Standard)
@@ -128,7 +132,8 @@ impl Group {
         }
         self.always.sort_unstable();
         self.always.dedup();
-        self.scans.sort_by(|left, right| left.field.name().cmp(right.field.name()));
+        self.scans
+            .sort_by(|left, right| left.field.as_ref().map(Field::name).cmp(&right.field.as_ref().map(Field::name)));
     }
 
     fn candidates<E: Event + ?Sized>(&self, event: &E, visit: &mut impl FnMut(RuleIndex)) {
@@ -140,7 +145,15 @@ impl Group {
         }
         let mut marks: Marks = [0; limits::RULES / 64];
         for scan in &self.scans {
-            scan.mark(event.field(&scan.field), &mut marks);
+            match &scan.field {
+                Some(field) => scan.mark(event.field(field), &mut marks),
+                None => {
+                    event.each_text(&mut |text| {
+                        scan.mark_text(text, &mut marks);
+                        false
+                    });
+                }
+            }
         }
         for (word, mut bits) in marks.iter().copied().enumerate().take(self.filtered.len().div_ceil(64)) {
             while bits != 0 {

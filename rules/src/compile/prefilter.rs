@@ -12,7 +12,8 @@ use crate::syntax::condition::Condition;
 /// A literal, in lower case, that the text of a field must contain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Witness {
-    pub(crate) field: Field,
+    /// `None`: any text of the event.
+    pub(crate) field: Option<Field>,
     pub(crate) literal: Vec<u8>,
 }
 
@@ -42,7 +43,10 @@ fn of_expression(tree: &Expression) -> Witnesses {
 }
 
 fn of_item(item: &Item) -> Witnesses {
-    let field = item.field.as_ref().filter(|_| !item.negated)?;
+    if item.negated {
+        return None;
+    }
+    let field = item.field.as_ref();
     match &item.test {
         Test::Exists(_) => None,
         Test::Any(patterns) => of_patterns(field, patterns),
@@ -50,9 +54,13 @@ fn of_item(item: &Item) -> Witnesses {
     }
 }
 
-fn of_patterns(field: &Field, patterns: &[Pattern]) -> Witnesses {
+fn of_patterns(field: Option<&Field>, patterns: &[Pattern]) -> Witnesses {
     let literals = patterns.iter().map(|pattern| match pattern {
-        Pattern::Text(text) => text.literal().map(|literal| vec![Witness { field: field.clone(), literal }]),
+        Pattern::Text(text) => text.literal().map(|literal| vec![Witness { field: field.cloned(), literal }]),
+        Pattern::Regex(_, required) => {
+            let literals = required.iter().map(|literal| Witness { field: field.cloned(), literal: literal.clone() });
+            (!required.is_empty()).then(|| literals.collect())
+        }
         _ => None,
     });
     together(literals)

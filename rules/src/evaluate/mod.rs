@@ -103,7 +103,7 @@ fn fits<E: Event + ?Sized>(pattern: &Pattern, value: Value<'_>, text: &[u8], eve
         },
         Pattern::Float(number) => numeric(value, text).is_some_and(|value| same(value, *number)),
         Pattern::Text(pattern) => pattern.matches(text),
-        Pattern::Regex(regex) => regex.is_match(text),
+        Pattern::Regex(regex, _) => regex.is_match(text),
         Pattern::Cidr(network) => address(value, text).is_some_and(|address| network.contains(&address)),
         Pattern::Compare(order, bound) => numeric(value, text).is_some_and(|value| ordered(*order, value, *bound)),
         Pattern::Time(part, number) => time::part(text, *part) == Some(*number),

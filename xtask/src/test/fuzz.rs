@@ -1,23 +1,38 @@
-//! The fuzz targets of `tests/fuzz`, each run for some seconds. Takes the workspace's binaries; gives a count. Builds them with the
-//! compiler's coverage marks for libFuzzer, on stable, without a sanitizer: what is fuzzed is safe Rust, where a fault is a panic.
+//! The fuzz targets of the crate `fuzz`, each run for some seconds. Takes its binaries; gives a count. On stable and without a
+//! sanitizer: what is fuzzed is safe Rust, where a fault is a panic, a hang or too much memory.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use toml::{Table, Value};
 
 use super::count::Count;
 use crate::build::{self, Program};
-use crate::place::{self, Place};
-use crate::rustc::Rustc;
+use crate::place::Place;
 use crate::step::{Step, tail};
 
-/// As `cargo fuzz` sets them, but for the sanitizer.
-const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
-    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares -Cdebug-assertions";
+/// Where the crate is, below the root.
+const FOLDER: &str = "tests/fuzz";
+
+/// Stands before `rustc` for the workspace's own crates, and adds the coverage marks that `cargo fuzz` sets. So the dependencies
+/// are those of every other build, and only our code is compiled again, and followed. Build scripts and macros run in the
+/// compiler's process, where nothing reads the marks.
+const WRAPPER: &str = r#"#!/bin/sh
+case " $* " in
+*" --crate-name build_script_"* | *" --crate-type proc-macro "*) exec "$@" ;;
+*" --crate-name ___ "*) exec "$@" ;;
+*" --crate-name "*)
+    exec "$@" --cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+        -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+        -Cllvm-args=-sanitizer-coverage-trace-compares
+    ;;
+*) exec "$@" ;;
+esac
+"#;
 
 /// More memory than a parser of bounded input may ever take.
 const MEMORY_MIB: u32 = 2048;
@@ -27,8 +42,8 @@ const INPUT_SECONDS: u32 = 10;
 
 /// Builds all fuzz targets and runs each for some seconds.
 pub(super) fn run(place: &Place, seconds: u64) -> Result<Count> {
-    let folder = place.root.join("tests/fuzz");
-    let step = Step::begin(&place.logs(), "fuzz: build")?;
+    let folder = place.root.join(FOLDER);
+    let step = Step::begin(&place.logs(), "build: fuzz targets")?;
     let targets = match build(place, &folder, &step) {
         Ok(targets) => targets,
         Err(error) => {
@@ -46,23 +61,35 @@ pub(super) fn run(place: &Place, seconds: u64) -> Result<Count> {
 }
 
 fn build(place: &Place, folder: &Path, step: &Step) -> Result<Vec<Program>> {
-    let host = Rustc::find()?.host;
-    let mut command = Command::new(place::cargo());
-    command
-        // With a target named, the marks are for the fuzz targets, and not for build scripts and macros.
-        .args(["build", "--bins", "--target", &host, "--target-dir"])
-        .arg(place.own().join("fuzz"))
-        .current_dir(folder)
-        .env("RUSTFLAGS", FLAGS)
-        .env("MAYFLY_BPF_OBJECT", place.object())
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("CARGO_TARGET_DIR");
-    build::programs(step, &mut command)
+    let wrapper = place.own().join("rustc-fuzz");
+    // Written only when it differs: cargo looks at its time to know what is stale.
+    if fs::read_to_string(&wrapper).ok().as_deref() != Some(WRAPPER) {
+        fs::write(&wrapper, WRAPPER).with_context(|| format!("write {}", wrapper.display()))?;
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(&wrapper, mode).with_context(|| format!("make {} executable", wrapper.display()))?;
+    }
+    // The whole workspace is selected, so that the dependencies have the features they have in every other build.
+    let mut command = build::cargo(place, &["build", "--workspace"]);
+    command.env("RUSTC_WORKSPACE_WRAPPER", wrapper);
+    for name in names(&fs::read_to_string(folder.join("Cargo.toml")).context("read the manifest of the fuzz targets")?)?
+    {
+        command.args(["--bin", &name]);
+    }
+    let mut programs = build::programs(step, &mut command)?;
+    programs.retain(|program| program.folder == folder);
+    Ok(programs)
+}
+
+/// The binaries that a manifest names.
+fn names(manifest: &str) -> Result<Vec<String>> {
+    let manifest: Table = manifest.parse().context("read the manifest of the fuzz targets")?;
+    let binaries = manifest.get("bin").and_then(Value::as_array).into_iter().flatten();
+    Ok(binaries.filter_map(|binary| Some(binary.get("name")?.as_str()?.to_owned())).collect())
 }
 
 /// Runs one target; new inputs go to the build's folder, inputs that are in the checkout are only read.
 fn one(place: &Place, folder: &Path, target: &Program, seconds: u64) -> Result<bool> {
-    let step = Step::begin(&place.logs(), &format!("fuzz: {}", target.name))?;
+    let step = Step::begin(&place.logs(), &target.name)?;
     let own = place.own().join("fuzz-found").join(&target.name);
     let corpus = own.join("corpus");
     fs::create_dir_all(&corpus).with_context(|| format!("create {}", corpus.display()))?;
@@ -89,7 +116,8 @@ fn one(place: &Place, folder: &Path, target: &Program, seconds: u64) -> Result<b
 }
 
 fn seeds(folder: &Path, target: &str) -> Option<PathBuf> {
-    Some(folder.join("corpus").join(target)).filter(|seeds| seeds.is_dir())
+    let name = target.strip_prefix("fuzz-").unwrap_or(target);
+    Some(folder.join("corpus").join(name)).filter(|seeds| seeds.is_dir())
 }
 
 fn inputs(text: &str) -> &str {
@@ -99,7 +127,13 @@ fn inputs(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::inputs;
+    use super::{inputs, names};
+
+    #[test]
+    fn the_targets_are_those_that_the_manifest_names() {
+        let manifest = "[package]\nname = \"fuzz\"\n[[bin]]\nname = \"fuzz-rule\"\n[[bin]]\nname = \"fuzz-record\"\n";
+        assert_eq!(names(manifest).expect("it is TOML"), ["fuzz-rule", "fuzz-record"]);
+    }
 
     #[test]
     fn the_number_of_inputs_is_read_from_the_final_statistics() {

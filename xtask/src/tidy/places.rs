@@ -106,7 +106,9 @@ fn unsafe_code(source: &Source<'_>) -> Vec<Violation> {
 /// The root of each crate refuses unsafe code, so that the compiler holds what tidy can only search for.
 fn lint_of_root(source: &Source<'_>) -> Option<Violation> {
     let path = source.path;
-    let root = path.ends_with("src/lib.rs") || path.ends_with("src/main.rs") || path.contains("/src/bin/");
+    let program =
+        path.rsplit_once("/src/bin/").is_some_and(|(_, name)| !name.contains('/') || name.ends_with("/main.rs"));
+    let root = path.ends_with("src/lib.rs") || path.ends_with("src/main.rs") || program;
     if !root || path.starts_with("ebpf/") || path.starts_with("tests/fuzz/") {
         return None;
     }
@@ -168,5 +170,7 @@ mod tests {
         assert_eq!(said("rules/src/lib.rs", "//! X.\n").len(), 1);
         assert!(said("rules/src/lib.rs", "//! X.\n#![forbid(unsafe_code)]\n").is_empty());
         assert!(said("agent/src/lib.rs", "//! X.\n#![deny(unsafe_code)]\n").is_empty());
+        assert_eq!(said("tests/src/bin/stage/main.rs", "//! X.\n").len(), 1);
+        assert!(said("tests/src/bin/stage/http.rs", "//! X.\n").is_empty());
     }
 }

@@ -5,4 +5,4 @@ pub mod chain;
 pub mod record;
 
 pub use chain::{Broken, Chain};
-pub use record::{Draft, Kind, Record};
+pub use record::{Draft, Kind, Record, Recorded};

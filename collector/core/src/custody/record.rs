@@ -100,3 +100,12 @@ impl Record {
         EvidenceRef::Journal { sequence: self.sequence, hash: self.hash.clone() }
     }
 }
+
+/// A value and the journal record that holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded<T> {
+    /// The value.
+    pub value: T,
+    /// Where it is recorded.
+    pub evidence: EvidenceRef,
+}

@@ -131,3 +131,75 @@ pub enum Undo {
         reason: String,
     },
 }
+
+impl Action {
+    /// Its name in the registry, with its version.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::EvidenceSeal { .. } => "evidence.seal@1",
+            Self::NetQuarantine { .. } => "node.net.quarantine@1",
+            Self::NetRelease { .. } => "node.net.release@1",
+            Self::KeyDeactivate { .. } => "aws.iam.key_deactivate@1",
+            Self::KeyRestore { .. } => "aws.iam.key_restore@1",
+            Self::SessionRevoke { .. } => "aws.iam.session_revoke@1",
+            Self::SessionAllow { .. } => "aws.iam.session_allow@1",
+        }
+    }
+
+    /// What it does, in a few words for people who do not know the names.
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::EvidenceSeal { .. } => "Seal the container's volatile evidence",
+            Self::NetQuarantine { .. } => "Cut the container from the network",
+            Self::NetRelease { .. } => "Give the container its network back",
+            Self::KeyDeactivate { .. } => "Deactivate the access key",
+            Self::KeyRestore { .. } => "Give the access key its earlier status back",
+            Self::SessionRevoke { .. } => "Revoke the role's older sessions",
+            Self::SessionAllow { .. } => "Allow the role's older sessions again",
+        }
+    }
+
+    /// Who and what feels it, one sentence.
+    pub fn reach(&self) -> String {
+        match self {
+            Self::EvidenceSeal { node, container_id, recorder_seconds } => format!(
+                "Container {} on {node} keeps running; the node keeps the last {recorder_seconds} s of its recorder and copies of what the container runs.",
+                short(container_id)
+            ),
+            Self::NetQuarantine { node, container_id, allow, expires_seconds, .. } => {
+                let but = match allow.as_slice() {
+                    [] => "nothing".to_owned(),
+                    some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+                };
+                format!(
+                    "Container {} on {node} reaches {but} and is reached by nothing else for {expires_seconds} s: whoever it serves gets no answer.",
+                    short(container_id)
+                )
+            }
+            Self::NetRelease { node, container_id, .. } => {
+                format!("Container {} on {node} reaches everything again that its policies allow.", short(container_id))
+            }
+            Self::KeyDeactivate { key_id, user } => {
+                let user = user.as_deref().map_or(String::new(), |user| format!(" of user {user}"));
+                format!(
+                    "Every call that is signed with {key_id}{user} is refused; sessions made from it before live until they expire."
+                )
+            }
+            Self::KeyRestore { key_id, user, status } => {
+                format!("Calls signed with {key_id} of user {user} are answered as its status {status} says.")
+            }
+            Self::SessionRevoke { role, account, issued_before, .. } => format!(
+                "Every session of role {role} in account {account} that was issued before {issued_before} is denied everything, the workload's own included, until it asks for a new one."
+            ),
+            Self::SessionAllow { role, account, .. } => {
+                format!(
+                    "Sessions of role {role} in account {account} that have not expired work again, stolen ones included."
+                )
+            }
+        }
+    }
+}
+
+fn short(container_id: &str) -> &str {
+    container_id.get(..12).unwrap_or(container_id)
+}

@@ -3,12 +3,27 @@
 
 pub mod action;
 pub mod approve;
+pub mod compile;
+mod guard;
 pub mod outcome;
 pub mod plan;
+mod planner;
+pub mod registry;
 pub mod situation;
+pub mod syntax;
+mod target;
+pub mod trigger;
+mod undo;
 
 pub use action::{Action, Phase, Undo};
-pub use approve::{Approval, Approved, Decision, Refusal};
+pub use approve::{Approval, Approved, Circumstances, Decision, Refusal, approve, automatic, identities};
+pub use compile::{Playbook, content, parse};
 pub use outcome::{Outcome, Status};
 pub use plan::{Mode, OnFailure, Plan, Purpose, RefusedBecause, Step};
-pub use situation::{Container, Key, Protected, Role, Seal, Situation, Waiver};
+pub use planner::{REVOKE_POLICY, answers, plan};
+pub use situation::{Container, Key, Protected, Seal, Situation, Waiver};
+pub use syntax::SyntaxError;
+pub use undo::undo_plan;
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,8 @@ pub struct Outcome {
     pub status: Status,
     /// The provider's or node's own ids of the calls.
     pub request_ids: Vec<String>,
-    /// The state that was replaced, as the provider or node gave it. The undo starts from it.
+    /// The state that was replaced; the undo starts from it. `key_deactivate`: `{"user", "status"}`; `session_revoke`:
+    /// `{"document"}`, the policy that stood under the name, or null; `quarantine`: what the node said.
     pub before: Value,
     /// The state after.
     pub after: Value,

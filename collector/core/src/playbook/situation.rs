@@ -45,15 +45,6 @@ pub struct Key {
     pub user: String,
 }
 
-/// A role.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Role {
-    /// Its name.
-    pub name: String,
-    /// How many sessions of it are thought to be in use by others, where known.
-    pub other_sessions: Option<u32>,
-}
-
 /// Something that must not be touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Protected {
@@ -85,8 +76,6 @@ pub struct Situation {
     pub seals: Vec<Seal>,
     /// Keys whose owner is known.
     pub keys: Vec<Key>,
-    /// Roles of which more is known than their name.
-    pub roles: Vec<Role>,
     /// What must not be touched, beside what the playbook protects.
     pub protected: Vec<Protected>,
     /// What named persons waived.

@@ -2,18 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::custody::Record;
+use crate::custody::{Record, Recorded};
 use crate::model::{AuditEntry, AuditSource, Case, Entity, EvidenceRef, Moment, NodeEvent, NonEmpty};
 use crate::playbook::{Approval, Outcome, Plan};
-
-/// A value and the journal record that holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded<T> {
-    /// The value.
-    pub value: T,
-    /// Where it is recorded.
-    pub evidence: EvidenceRef,
-}
 
 /// A captured file that is in the evidence store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

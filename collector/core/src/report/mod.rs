@@ -3,4 +3,4 @@
 
 pub mod input;
 
-pub use input::{Artifact, AuditCoverage, Input, Lesson, Loss, NodeFacts, Reachable, Recorded};
+pub use input::{Artifact, AuditCoverage, Input, Lesson, Loss, NodeFacts, Reachable};

@@ -1,0 +1,173 @@
+//! Record + origin + time → event: what a node saw, and who did it, in the words of the wire.
+//!
+//! Takes decoded records in the order in which they arrive; gives one event or several (a container that became known stands
+//! before what it did). Cannot fail: what is not known is said to be unknown. Positions are the log's to give.
+
+mod file;
+mod network;
+pub mod node_event;
+mod path;
+mod process;
+pub mod sensitive;
+
+use ebpf_common::header::{Header, flag};
+use proto::v1::actor::Origin as WireOrigin;
+use proto::v1::event::Body as Wire;
+use proto::v1::{Actor, ContainerSeen, Event, ProcessKey, UnknownOrigin};
+
+use crate::clock::Clock;
+use crate::decode::{Body, Record};
+use crate::origin::{Origin, Subject};
+use sensitive::Sensitive;
+
+/// Makes events of records. Owns what it learned of processes and containers on the way.
+#[derive(Debug)]
+pub struct Observer {
+    origin: Origin,
+    sensitive: Sensitive,
+    // Kept between records, so that a record that says nothing new of a container allocates nothing for it.
+    said: Vec<ContainerSeen>,
+    silent: u64,
+}
+
+impl Observer {
+    /// An observer with the default list of sensitive paths.
+    pub fn new(origin: Origin) -> Self {
+        Self::with_sensitive(origin, Sensitive::default())
+    }
+
+    /// An observer with a list of sensitive paths: the one that the kernel programs were given.
+    pub fn with_sensitive(origin: Origin, sensitive: Sensitive) -> Self {
+        Self { origin, sensitive, said: Vec::new(), silent: 0 }
+    }
+
+    /// What is known of processes and containers.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How many records told nothing that an event is made of: a cgroup of no container, an open that was let through by
+    /// one component of a sensitive path. For the reconciliation of records with events.
+    pub fn silent(&self) -> u64 {
+        self.silent
+    }
+
+    /// Reads what runs already: after the hooks are attached, before the first record. Gives an event for each container.
+    pub fn seed(&mut self, clock: &Clock, out: &mut Vec<Event>) {
+        let boot_ns = clock.now().boot_ns;
+        let header = Stamp { boot_ns, cpu: 0, sequence: 0 };
+        let found = self.origin.seed(boot_ns);
+        out.extend(found.into_iter().map(|seen| header.event(clock, None, Wire::ContainerSeen(seen))));
+    }
+
+    /// Appends what a record tells.
+    pub fn observe(&mut self, record: &Record<'_>, clock: &Clock, out: &mut Vec<Event>) {
+        let header = &record.header;
+        let now_ns = header.boot_ns;
+        let stamp = Stamp { boot_ns: now_ns, cpu: header.cpu, sequence: header.sequence };
+        self.origin.advance(now_ns);
+        let body = match &record.body {
+            Body::CgroupMade(cgroup) => {
+                let seen = self.origin.cgroup_made(cgroup.fixed.id, cgroup.path, now_ns);
+                self.silent += u64::from(seen.is_none());
+                out.extend(seen.map(|seen| stamp.event(clock, None, Wire::ContainerSeen(seen))));
+                return;
+            }
+            Body::CgroupGone(cgroup) => {
+                let gone = self.origin.cgroup_gone(cgroup.fixed.id, now_ns);
+                self.silent += u64::from(gone.is_none());
+                out.extend(gone.map(|gone| stamp.event(clock, None, Wire::ContainerGone(gone))));
+                return;
+            }
+            Body::Fork(fork) => process::fork(fork),
+            Body::Exec(exec) => process::exec(record, exec),
+            Body::Exit(exit) => process::exit(*exit),
+            Body::Connect(connect) => network::connect(connect),
+            Body::Accept(accept) => network::accept(accept),
+            Body::Close(close) => network::close(close, record.has(flag::OUTGOING)),
+            Body::Datagram(datagram) => network::datagram(datagram),
+            Body::FileOpen(open) => file::open(record, open, &self.sensitive),
+            Body::FileUnlink(unlink) => file::unlink(record, unlink),
+            Body::FileRename(rename) => file::rename(record, rename),
+            Body::FileChmod(chmod) => file::chmod(record, chmod),
+        };
+        if file::is_chance_hit(&body) {
+            self.silent += 1;
+            return;
+        }
+        let actor = self.actor(record);
+        let made = Stamp { sequence: 0, ..stamp };
+        out.extend(self.said.drain(..).map(|seen| made.event(clock, None, Wire::ContainerSeen(seen))));
+        out.push(stamp.event(clock, Some(actor), body));
+    }
+
+    /// Who did it; and the table learns from what was done.
+    fn actor(&mut self, record: &Record<'_>) -> Actor {
+        let header = &record.header;
+        if record.has(flag::OWNER_UNKNOWN) {
+            return unowned();
+        }
+        let subject = subject(header);
+        let mut actor = self.origin.actor(&subject, header.boot_ns, &mut self.said);
+        match &record.body {
+            Body::Fork(fork) => {
+                let child = ProcessKey { pid: fork.child_pid, start_ns: fork.child_start_ns };
+                // CLONE_PARENT makes a sibling: its parent is not the one that forked.
+                let sibling = fork.child_parent_pid != header.pid && fork.child_parent_pid == header.parent_pid;
+                let parent = if sibling { subject.parent } else { subject.process };
+                self.origin.forked(&subject, parent, child, header.boot_ns);
+            }
+            Body::Exec(exec) => {
+                self.origin.executed(&subject, process::image(record, exec));
+                actor.executable = exec.path.to_vec();
+            }
+            Body::Exit(_) => self.origin.exited(subject.process, header.boot_ns),
+            _ => {}
+        }
+        actor
+    }
+}
+
+/// When and where in the kernel's count.
+#[derive(Clone, Copy)]
+struct Stamp {
+    boot_ns: u64,
+    cpu: u32,
+    sequence: u64,
+}
+
+impl Stamp {
+    fn event(self, clock: &Clock, actor: Option<Actor>, body: Wire) -> Event {
+        let (time_ns, uncertainty_us) = clock.wall_ns(self.boot_ns);
+        Event {
+            position: 0,
+            time_ns,
+            boot_ns: self.boot_ns,
+            uncertainty_us,
+            cpu: self.cpu,
+            cpu_sequence: self.sequence,
+            actor,
+            body: Some(body),
+        }
+    }
+}
+
+fn subject(header: &Header) -> Subject {
+    Subject {
+        process: ProcessKey { pid: header.pid, start_ns: header.start_ns },
+        tid: header.tid,
+        parent: ProcessKey { pid: header.parent_pid, start_ns: header.parent_start_ns },
+        uid: header.uid,
+        cgroup_id: header.cgroup_id,
+    }
+}
+
+/// A socket that was taken before the agent began: the kernel does not say by whom.
+fn unowned() -> Actor {
+    let why = i32::from(UnknownOrigin::StartedBeforeUs);
+    Actor { origin: Some(WireOrigin::Unknown(why)), ..Actor::default() }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

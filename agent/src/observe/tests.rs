@@ -1,0 +1,271 @@
+//! Tests of events: records in, lines of text out.
+
+use ebpf_common::header::{Class, Kind, VERSION};
+use ebpf_common::record;
+
+use super::*;
+use crate::decode;
+use crate::origin::Settings;
+
+const ID: &str = "3f2c0b6b9ab1f5d8c1f3b6c4f2a9e1d07c5b4a39281706f5e4d3c2b1a0998877";
+const HOST: u64 = 1;
+const CONTAINER: u64 = 42;
+const MOUNTS: u32 = 7;
+
+/// An observer of an empty machine, and a clock that stands at two seconds after 1970.
+struct World {
+    observer: Observer,
+    clock: Clock,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let root = folder.path().to_path_buf();
+        let cgroups = Some(root.join("cgroup"));
+        let settings = Settings { proc: root.join("proc"), cgroups, host: root, ..Settings::default() };
+        let observer = Observer::new(Origin::new(settings));
+        let clock = Clock::standing(2_000_000_000, 1_000_000_000);
+        Self { observer, clock, _folder: folder }
+    }
+
+    /// Observes a record and gives a line for each event.
+    fn see(&mut self, header: Header, body: Body<'_>) -> String {
+        let mut out = Vec::new();
+        self.observer.observe(&Record { header, body }, &self.clock, &mut out);
+        out.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn cgroup(&mut self, id: u64, path: &str) -> String {
+        let fixed = record::Cgroup { id, level: 1, path_length: 0, reserved: 0 };
+        self.see(header(Kind::CgroupMade, 1, HOST), Body::CgroupMade(decode::Cgroup { fixed, path: path.as_bytes() }))
+    }
+}
+
+fn header(kind: Kind, pid: u32, cgroup_id: u64) -> Header {
+    Header {
+        length: 0,
+        kind: kind as u16,
+        flags: 0,
+        cpu: 3,
+        class: Class::Process as u8,
+        version: VERSION,
+        body: 0,
+        sequence: 9,
+        boot_ns: 1_500_000_000,
+        pid,
+        tid: pid,
+        start_ns: u64::from(pid) * 100,
+        parent_pid: pid - 1,
+        uid: 1000,
+        parent_start_ns: u64::from(pid - 1) * 100,
+        cgroup_id,
+    }
+}
+
+fn exec(path: &'static str, arguments: &'static str) -> decode::Exec<'static> {
+    let mut comm = [0; 16];
+    comm[..2].copy_from_slice(b"sh");
+    let fixed = record::Exec {
+        capabilities: 0xff,
+        inode: 77,
+        device: 8,
+        links: 1,
+        gid: 1000,
+        effective_uid: 0,
+        argument_bytes: 9,
+        mount_namespace: MOUNTS,
+        pid_namespace: 8,
+        network_namespace: 9,
+        user_namespace: 10,
+        cgroup_namespace: 11,
+        comm,
+        path_length: 0,
+        directory_length: 0,
+        arguments_length: 0,
+        path_components: 0,
+        stopped_for: 0,
+        filesystem: 0,
+    };
+    decode::Exec { fixed, path: path.as_bytes(), directory: b"/srv", arguments: arguments.as_bytes() }
+}
+
+fn flow(remote: &str, port: u16) -> record::Flow {
+    let mut flow = record::Flow { local_port: 4000, remote_port: port, protocol: 6, ..record::Flow::EMPTY };
+    match remote.parse().expect("an address") {
+        std::net::IpAddr::V4(address) => {
+            flow.family = 2;
+            flow.remote[..4].copy_from_slice(&address.octets());
+        }
+        std::net::IpAddr::V6(address) => {
+            flow.family = 10;
+            flow.remote = address.octets();
+        }
+    }
+    flow
+}
+
+fn open(path: &'static str, candidates: u64, flags: u32) -> decode::FileOpen<'static> {
+    let fixed = record::FileOpen {
+        candidates,
+        inode: 5,
+        device: 8,
+        flags,
+        mode: 0o644,
+        result: 3,
+        created: 0,
+        file_mode: 0o100_644,
+        path_length: 0,
+        name_length: 0,
+        directory_length: 0,
+        path_components: 0,
+    };
+    decode::FileOpen { fixed, path: path.as_bytes(), name: b"", directory: b"" }
+}
+
+/// An event on a line: time, who, what.
+fn line(event: &Event) -> String {
+    let who = event.actor.as_ref().map_or("-".to_owned(), |actor| {
+        let origin = match &actor.origin {
+            Some(WireOrigin::ContainerId(id)) => id.replace(ID, "ID"),
+            Some(WireOrigin::Host(_)) => "host".to_owned(),
+            Some(WireOrigin::Unknown(why)) => format!("unknown {why}"),
+            None => "nobody".to_owned(),
+        };
+        let pid = actor.process.map_or(0, |key| key.pid);
+        let tree = if actor.in_init_tree { " init" } else { "" };
+        format!("{pid} {} in {origin}{tree}", String::from_utf8_lossy(&actor.executable))
+    });
+    let what = match event.body.as_ref().expect("an event has a body") {
+        Wire::ContainerSeen(seen) => crate::origin::container::describe(seen).replace(ID, "ID"),
+        Wire::Connect(Connect { flow: Some(flow), metadata_service, .. }) => {
+            let remote = network::address(&flow.remote_address).expect("an address");
+            format!("connect {remote}:{}{}", flow.remote_port, if *metadata_service { " metadata" } else { "" })
+        }
+        Wire::Exec(exec) => format!("exec {}", String::from_utf8_lossy(&exec.arguments).replace('\0', "|")),
+        Wire::FileOpen(open) => format!("open {} {}", String::from_utf8_lossy(&open.path), open.sensitive),
+        Wire::FileRename(rename) => {
+            format!("rename {} {}", String::from_utf8_lossy(&rename.from), String::from_utf8_lossy(&rename.to))
+        }
+        other => format!("{other:?}"),
+    };
+    format!("{} {who}: {what}", event.time_ns).trim_end().to_owned()
+}
+
+use proto::v1::Connect;
+
+#[test]
+fn a_container_is_said_before_its_first_exec() {
+    let mut world = World::new();
+    world.cgroup(HOST, "/");
+    assert_eq!(world.cgroup(CONTAINER, &format!("/docker/{ID}")), "2500000000 -: docker ID");
+    assert_eq!(
+        world.see(header(Kind::Exec, 12, CONTAINER), Body::Exec(exec("/bin/sh", "sh\0-c\0id\0"))),
+        "2500000000 12 /bin/sh in ID init: exec sh|-c|id"
+    );
+}
+
+#[test]
+fn a_child_carries_the_image_of_its_parent_until_it_has_its_own() {
+    let mut world = World::new();
+    world.cgroup(HOST, "/");
+    world.see(header(Kind::Exec, 12, HOST), Body::Exec(exec("/bin/sh", "sh\0")));
+    let fork = record::Fork { child_start_ns: 1300, child_pid: 13, child_parent_pid: 12 };
+    world.see(header(Kind::Fork, 12, HOST), Body::Fork(fork));
+    let body = Body::FileOpen(open("/tmp/x", 0, 0o101));
+    assert_eq!(world.see(header(Kind::FileOpen, 13, HOST), body), "2500000000 13 /bin/sh in host: open /tmp/x");
+    world.see(header(Kind::Exec, 13, HOST), Body::Exec(exec("/bin/id", "id\0")));
+    let line = world.see(header(Kind::FileOpen, 13, HOST), body);
+    assert_eq!(line, "2500000000 13 /bin/id in host: open /tmp/x");
+}
+
+#[test]
+fn connections_to_metadata_services_are_marked() {
+    let mut world = World::new();
+    world.cgroup(HOST, "/");
+    let mut to = |remote: &str| {
+        let connect = record::Connect { flow: flow(remote, 80), begun_ns: 0, socket: 1, established: 1, error: 0 };
+        world.see(header(Kind::Connect, 12, HOST), Body::Connect(connect)).split("connect ").nth(1).map(str::to_owned)
+    };
+    assert_eq!(to("169.254.169.254").as_deref(), Some("169.254.169.254:80 metadata"));
+    assert_eq!(to("::ffff:169.254.170.23").as_deref(), Some("169.254.170.23:80 metadata"));
+    assert_eq!(to("fd00:ec2::254").as_deref(), Some("fd00:ec2::254:80 metadata"));
+    assert_eq!(to("169.254.169.253").as_deref(), Some("169.254.169.253:80"));
+    assert_eq!(to("2001:db8::1").as_deref(), Some("2001:db8::1:80"));
+}
+
+#[test]
+fn a_relative_rename_is_made_whole() {
+    let mut world = World::new();
+    world.cgroup(HOST, "/");
+    let fixed = record::FileRename {
+        result: 0,
+        flags: 0,
+        name_length: 0,
+        directory_length: 0,
+        new_name_length: 0,
+        new_directory_length: 0,
+    };
+    let rename =
+        decode::FileRename { fixed, name: b"a", directory: b"/tmp", new_name: b"../usr/bin/a", new_directory: b"/tmp" };
+    let line = world.see(header(Kind::FileRename, 12, HOST), Body::FileRename(rename));
+    assert_eq!(line, "2500000000 12  in host: rename /tmp/a /usr/bin/a");
+}
+
+#[test]
+fn a_sensitive_open_has_its_class_and_a_chance_hit_is_no_event() {
+    let mut world = World::new();
+    world.cgroup(HOST, "/");
+    let sensitive = Body::FileOpen(open("/etc/shadow", 1 << 4, 0));
+    let line = world.see(header(Kind::FileOpen, 12, HOST), sensitive);
+    assert_eq!(line, "2500000000 12  in host: open /etc/shadow shadow");
+    let chance = Body::FileOpen(open("/home/a/shadow", 1 << 4, 0));
+    assert_eq!(world.see(header(Kind::FileOpen, 12, HOST), chance), "");
+    assert_eq!(world.observer.silent(), 2, "the root cgroup and the chance hit");
+}
+
+#[test]
+fn a_socket_whose_owner_was_not_seen_is_of_an_unknown_origin() {
+    let mut world = World::new();
+    let mut header = header(Kind::Accept, 1, 0);
+    header.flags = flag::OWNER_UNKNOWN;
+    let accept = record::Accept { flow: flow("10.0.0.1", 5), socket: 1 };
+    let line = world.see(header, Body::Accept(accept));
+    assert!(line.starts_with("2500000000 0  in unknown 1: Accept"), "{line}");
+}
+
+#[test]
+fn rules_read_the_parent_the_container_and_the_file_by_their_names() {
+    let rule = r"
+title: A shell of a web server in a container
+logsource: {product: linux, category: process_creation}
+detection:
+    selection:
+        Image|endswith: /sh
+        ParentImage|endswith: /nginx
+        CommandLine|contains: '-c id'
+        InContainer: true
+        InInitTree: true
+        ContainerRuntime: docker
+        CurrentDirectory: /srv
+        UserId: 1000
+    condition: selection
+";
+    let (engine, errors) = rules::Engine::load([("shell.yml", rule)]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut world = World::new();
+    world.cgroup(CONTAINER, &format!("/docker/{ID}"));
+    world.see(header(Kind::Exec, 11, CONTAINER), Body::Exec(exec("/usr/sbin/nginx", "nginx\0")));
+    let mut out = Vec::new();
+    let record =
+        Record { header: header(Kind::Exec, 12, CONTAINER), body: Body::Exec(exec("/bin/sh", "sh\0-c\0id\0")) };
+    world.observer.observe(&record, &world.clock, &mut out);
+    let (event, origin) = (&out[0], world.observer.origin());
+    let mut line = Vec::new();
+    node_event::command_line(event, origin, &mut line);
+    let [Some(source), None] = node_event::sources(event) else { panic!("an exec is of one source") };
+    let mut matches = Vec::new();
+    engine.evaluate(&node_event::NodeEvent::new(event, source, origin, &line), &mut matches);
+    assert_eq!(matches.len(), 1);
+}

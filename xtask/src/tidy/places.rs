@@ -55,7 +55,7 @@ const ONLY: &[Only] = &[
         instead: "a channel without a bound: give it one, and say beside it what happens when it is full",
     },
     Only {
-        texts: &["process::exit"],
+        texts: &["std::process::exit"],
         among: "",
         allowed: |_| false,
         instead: "it skips destructors: return an `ExitCode` from `main`",

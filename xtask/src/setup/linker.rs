@@ -65,6 +65,11 @@ fn install(place: &Place, prefix: &Path, libraries: &Path, llvm: u32) -> Command
         // The linker loads rustc's own LLVM when it runs, also after its folder has been copied elsewhere.
         .env("RUSTFLAGS", format!("-C link-arg=-Wl,-rpath,{}", libraries.display()))
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        // LLVM does the work; its caller need not be fast, and is there sooner.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .current_dir(place.own());
     command
 }

@@ -56,6 +56,9 @@ pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
         let printed = step.try_run(&mut command)?;
         let found: Vec<&str> = printed.text.lines().filter(|line| line.starts_with('{')).collect();
         step.end(&format!("{} measures", found.len()));
+        for line in printed.text.lines().filter(|line| line.starts_with("skipped: ")) {
+            eprintln!("{line}");
+        }
         if !printed.success {
             success = false;
             eprintln!("bench: {package} failed:\n{}", tail(&printed.text));

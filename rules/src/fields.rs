@@ -6,7 +6,7 @@
 use crate::event::LogSource;
 
 /// A field that a rule asks for, interned when the rule is compiled.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Field {
     name: Box<str>,
     known: Option<Known>,
@@ -31,7 +31,8 @@ impl Field {
 macro_rules! known {
     ($($(#[$doc:meta])* $variant:ident = $name:literal),* $(,)?) => {
         /// A field of the node's own events (`product: linux`). What a field's type is stands at each; a rule may
-        /// compare any of them with text.
+        /// compare any of them with text. What says something about a process is answered for every event, by the
+        /// process that acted: rules on files and connections ask for its image and flags.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Known { $($(#[$doc])* $variant),* }

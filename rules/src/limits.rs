@@ -15,27 +15,38 @@ pub const DOCUMENTS: usize = 256;
 /// Nesting of lists and maps in a document, example events included. Audit entries nest ten deep.
 pub const NESTING: usize = 32;
 
-/// Nodes (keys, values, lists) in one file. The longest public rule has some 2,000.
+/// Nodes (keys, values, lists) in one file. The longest public rule has some 1,200.
 pub const NODES: usize = 50_000;
 
-/// Values in one rule after expansion (`base64offset` makes three of one). The longest public rule has some 800.
+/// Keys in one map: duplicates are looked for by comparing each with each. The largest public map has 14.
+pub const KEYS: usize = 1000;
+
+/// Values in one rule after expansion (`base64offset` makes three of one). The longest public rule has 1,094.
 pub const PATTERNS: usize = 10_000;
 
 /// Bytes in one pattern. No command line that the node records is longer.
 pub const PATTERN_BYTES: usize = 16 * 1024;
 
-/// Bytes in one condition. The longest public condition has 260.
+/// Bytes in one condition. The longest public condition has 180.
 pub const CONDITION_BYTES: usize = 4096;
 
 /// Nesting of brackets and `not` in a condition: the parser recurses once for each.
 pub const CONDITION_NESTING: usize = 64;
 
+/// Regular expressions in one rule. No public rule for Linux or a cloud has more than two.
+pub const EXPRESSIONS: usize = 64;
+
 /// Bytes a compiled regular expression may take. Unicode classes need some 100 KB; a counted repetition of one can ask
 /// for gigabytes.
 pub const REGEX_BYTES: usize = 1024 * 1024;
 
-/// Bytes of one regular expression's lazily built automaton, for each thread that evaluates.
-pub const REGEX_CACHE_BYTES: usize = 512 * 1024;
+/// Bytes of one regular expression's lazily built automaton, for each thread that evaluates. The node has 64 MiB for
+/// all it does.
+pub const REGEX_CACHE_BYTES: usize = 256 * 1024;
+
+/// Bytes of literals, over all log sources, that become full tables of about 200 bytes a byte; what is beyond takes a
+/// smaller, slower form. The 248 public rules for Linux need 63,000.
+pub const TABLE_BYTES: usize = 128 * 1024;
 
 /// Nesting of arrays and objects that is followed into a JSON event. `serde_json` itself stops at 128.
 pub const JSON_NESTING: usize = 128;

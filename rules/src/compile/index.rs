@@ -3,7 +3,7 @@
 //! Takes all programs with their sources; gives candidates for an event. A rule without a witness is a candidate for
 //! every event of its source. It never decides that a rule matches.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, AhoCorasickKind, MatchKind};
 
@@ -29,6 +29,8 @@ pub(crate) struct Index {
 struct Group {
     always: Vec<RuleIndex>,
     filtered: Vec<RuleIndex>,
+    /// Positions in `filtered` that no automaton could be built for.
+    woken: Vec<u16>,
     scans: Vec<Scan>,
 }
 
@@ -45,13 +47,10 @@ struct Scan {
 /// Candidates of a group, as bits.
 type Marks = [u64; limits::RULES / 64];
 
-/// Bytes of literals up to which an automaton is a full table: fast, and about 200 bytes of memory for each.
-const TABLE_BYTES: usize = 64 * 1024;
-
 impl Index {
     pub(crate) fn new(rules: &[(RuleSource, Program)]) -> Self {
         let found: Vec<_> = rules.iter().map(|(_, program)| witnesses(program)).collect();
-        let group = |table_bytes, applies: &dyn Fn(&RuleSource) -> bool| {
+        let group = |table_bytes: &mut usize, applies: &dyn Fn(&RuleSource) -> bool| {
             let mut group = Group::default();
             let mut literals = Literals::default();
             for (position, ((source, _), witnesses)) in rules.iter().zip(&found).enumerate() {
@@ -66,11 +65,12 @@ impl Index {
         for (source, _) in rules {
             if !asked.iter().any(|(other, _)| other == source) {
                 // Events of these sources are read from files, not from a ring: memory counts for more than speed.
-                asked.push((source.clone(), group(0, &|other| other == source)));
+                asked.push((source.clone(), group(&mut 0, &|other| other == source)));
             }
         }
+        let mut table_bytes = limits::TABLE_BYTES;
         let known = (WELL_KNOWN.iter())
-            .map(|source| (*source, group(TABLE_BYTES, &|asked| asked.applies_to(source))))
+            .map(|source| (*source, group(&mut table_bytes, &|asked| asked.applies_to(source))))
             .collect();
         Self { known, asked }
     }
@@ -93,7 +93,7 @@ fn index(position: usize) -> RuleIndex {
 }
 
 /// By field, each literal with the rules that it wakes.
-type Literals = HashMap<Option<Field>, HashMap<Vec<u8>, Vec<u16>>>;
+type Literals = BTreeMap<Option<Field>, BTreeMap<Vec<u8>, Vec<u16>>>;
 
 impl Group {
     fn add(&mut self, rule: RuleIndex, witnesses: Option<&[Witness]>, literals: &mut Literals) {
@@ -112,28 +112,29 @@ impl Group {
         }
     }
 
-    fn finish(&mut self, literals: Literals, table_bytes: usize) {
+    /// Builds the automata, as full tables while `table_bytes` last.
+    fn finish(&mut self, literals: Literals, table_bytes: &mut usize) {
         for (field, by_literal) in literals {
-            let mut by_literal: Vec<_> = by_literal.into_iter().collect();
-            by_literal.sort_unstable();
-            let bytes: usize = by_literal.iter().map(|(literal, _)| literal.len()).sum();
-            let kind = if bytes <= table_bytes { AhoCorasickKind::DFA } else { AhoCorasickKind::ContiguousNFA };
+            let bytes: usize = by_literal.keys().map(Vec::len).sum();
+            let kind = match table_bytes.checked_sub(bytes) {
+                Some(left) => {
+                    *table_bytes = left;
+                    AhoCorasickKind::DFA
+                }
+                None => AhoCorasickKind::ContiguousNFA,
+            };
             let built = AhoCorasickBuilder::new()
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::Standard)
                 .kind(Some(kind))
-                .build(by_literal.iter().map(|(literal, _)| literal));
-            let rules: Vec<_> = by_literal.into_iter().map(|(_, rules)| rules).collect();
+                .build(by_literal.keys());
+            let rules: Vec<_> = by_literal.into_values().collect();
             match built {
                 Ok(automaton) => self.scans.push(Scan { field, automaton, rules }),
                 // Too many literals for an automaton: those rules are evaluated on every event instead.
-                Err(_) => self.always.extend(rules.iter().flatten().map(|rule| self.filtered[usize::from(*rule)])),
+                Err(_) => self.woken.extend(rules.into_iter().flatten()),
             }
         }
-        self.always.sort_unstable();
-        self.always.dedup();
-        self.scans
-            .sort_by(|left, right| left.field.as_ref().map(Field::name).cmp(&right.field.as_ref().map(Field::name)));
     }
 
     fn candidates<E: Event + ?Sized>(&self, event: &E, visit: &mut impl FnMut(RuleIndex)) {
@@ -144,6 +145,9 @@ impl Group {
             return;
         }
         let mut marks: Marks = [0; limits::RULES / 64];
+        for position in &self.woken {
+            mark(&mut marks, *position);
+        }
         for scan in &self.scans {
             match &scan.field {
                 Some(field) => scan.mark(event.field(field), &mut marks),
@@ -184,9 +188,13 @@ impl Scan {
     fn mark_text(&self, text: &[u8], marks: &mut Marks) {
         for found in self.automaton.find_overlapping_iter(text) {
             for rule in &self.rules[found.pattern().as_usize()] {
-                let rule = usize::from(*rule);
-                marks[rule / 64] |= 1 << (rule % 64);
+                mark(marks, *rule);
             }
         }
     }
+}
+
+fn mark(marks: &mut Marks, position: u16) {
+    let position = usize::from(position);
+    marks[position / 64] |= 1 << (position % 64);
 }

@@ -50,13 +50,14 @@ pub(crate) enum Test {
 
 /// Compiles a detection.
 pub(crate) fn compile(detection: Detection) -> Result<Program, Fault> {
-    let mut compiler = Compiler { patterns: 0 };
+    let mut compiler = Compiler { patterns: 0, expressions: 0 };
     let parts = detection.parts.iter().map(|part| compiler.search(part)).collect::<Result<_, _>>()?;
     Ok(Program { parts, condition: detection.condition })
 }
 
 struct Compiler {
     patterns: usize,
+    expressions: usize,
 }
 
 impl Compiler {
@@ -94,6 +95,10 @@ impl Compiler {
             self.patterns += group.len();
             if self.patterns > limits::PATTERNS {
                 return Err(fault(*line, format!("the rule has more than {} values", limits::PATTERNS)));
+            }
+            self.expressions += group.iter().filter(|pattern| matches!(pattern, Pattern::Regex(..))).count();
+            if self.expressions > limits::EXPRESSIONS {
+                return Err(fault(*line, format!("the rule has more than {} expressions", limits::EXPRESSIONS)));
             }
             groups.push(group);
         }

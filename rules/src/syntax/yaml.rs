@@ -169,10 +169,13 @@ impl Builder {
 
     fn key(&mut self, key: Key) -> Result<(), Fault> {
         let Some(open) = self.open.last_mut() else { return Ok(()) };
-        if let Kind::Map(entries) = &open.node.kind
-            && entries.iter().any(|(other, _)| other.text == key.text)
-        {
-            return Err(Fault::new(key.line, key.text, "this key stands twice in one map"));
+        if let Kind::Map(entries) = &open.node.kind {
+            if entries.iter().any(|(other, _)| other.text == key.text) {
+                return Err(Fault::new(key.line, key.text, "this key stands twice in one map"));
+            }
+            if entries.len() >= limits::KEYS {
+                return Err(Fault::new(key.line, key.text, format!("more than {} keys in one map", limits::KEYS)));
+            }
         }
         open.key = Some(key);
         Ok(())

@@ -33,13 +33,22 @@ impl Chain {
         record
     }
 
-    /// The hash that a record's content has, whatever `hash` says.
-    pub fn hash(record: &Record) -> String {
-        let Record { sequence, time, actor, kind, case_id, body, previous, hash: _ } = record;
+    /// The hash of what a record says, without its place in the chain.
+    pub fn content(record: &Record) -> String {
+        let Record { sequence, time, actor, kind, case_id, body, previous: _, hash: _ } = record;
         canonical::digest(&serde_json::json!({
-            "sequence": sequence, "time": time, "actor": actor, "kind": kind,
-            "case_id": case_id, "body": body, "previous": previous,
+            "sequence": sequence, "time": time, "actor": actor, "kind": kind, "case_id": case_id, "body": body,
         }))
+    }
+
+    /// The hash that a record has, whatever `hash` says.
+    pub fn hash(record: &Record) -> String {
+        Self::link(&record.previous, &Self::content(record))
+    }
+
+    /// A record's place: what came before it, and what it says.
+    pub fn link(previous: &str, content: &str) -> String {
+        canonical::sha256(format!("{previous}{content}").as_bytes())
     }
 
     /// Whether `records` are a whole chain from the first record on.

@@ -90,7 +90,8 @@ pub struct Record {
     pub body: Value,
     /// `hash` of the record before; 64 zeros for the first.
     pub previous: String,
-    /// sha256, hex, over the canonical JSON of all other fields.
+    /// sha256, hex, of `previous` followed by the sha256, hex, of the canonical JSON of the fields above it. In two parts, so that a record
+    /// of another case can be shown as its two hashes alone, and the chain still verifies.
     pub hash: String,
 }
 

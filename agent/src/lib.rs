@@ -6,6 +6,8 @@
 pub mod clock;
 pub mod config;
 pub mod decode;
+pub mod deliver;
+pub mod health;
 pub mod log;
 pub mod loss;
 pub mod observe;

@@ -1,0 +1,151 @@
+//! How the agent is. Takes counts from its parts; gives one picture for people and for a readiness probe. Evidence is never here
+//! only: what was lost is in `Loss` events.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde::Serialize;
+
+/// Counters that the parts raise. Cheap to clone; shared.
+#[derive(Debug, Clone, Default)]
+pub struct Health {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    connected: AtomicBool,
+    counters: [AtomicU64; Counter::COUNT],
+}
+
+/// What is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Counter {
+    /// Records read from the kernel or a recording.
+    Records,
+    /// Records that were not what the kernel programs write.
+    Malformed,
+    /// Rules that matched on the node.
+    Triggers,
+    /// Triggers that found the responder busy.
+    TriggersDropped,
+    /// Sessions with the collector that were welcomed.
+    Sessions,
+    /// Attempts that ended before a welcome.
+    SessionsFailed,
+    /// Messages that the collector refused.
+    Refused,
+    /// Blocks sent, repeated ones included.
+    BlocksSent,
+    /// Orders taken.
+    Orders,
+    /// Orders answered as refused because too many waited.
+    OrdersRefused,
+    /// Captures that the collector has completely.
+    CapturesDelivered,
+    /// Jumps of the wall clock.
+    ClockJumps,
+}
+
+impl Counter {
+    const COUNT: usize = 12;
+}
+
+/// The agent at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Picture {
+    /// A session with the collector is open.
+    pub connected: bool,
+    /// See [`Counter`].
+    pub records: u64,
+    /// See [`Counter`].
+    pub malformed: u64,
+    /// See [`Counter`].
+    pub triggers: u64,
+    /// See [`Counter`].
+    pub triggers_dropped: u64,
+    /// See [`Counter`].
+    pub sessions: u64,
+    /// See [`Counter`].
+    pub sessions_failed: u64,
+    /// See [`Counter`].
+    pub refused: u64,
+    /// See [`Counter`].
+    pub blocks_sent: u64,
+    /// See [`Counter`].
+    pub orders: u64,
+    /// See [`Counter`].
+    pub orders_refused: u64,
+    /// See [`Counter`].
+    pub captures_delivered: u64,
+    /// See [`Counter`].
+    pub clock_jumps: u64,
+}
+
+impl Health {
+    /// Raises a counter by one.
+    pub fn count(&self, counter: Counter) {
+        self.add(counter, 1);
+    }
+
+    /// Raises a counter.
+    pub fn add(&self, counter: Counter, by: u64) {
+        self.shared.counters[counter as usize].fetch_add(by, Ordering::Relaxed);
+    }
+
+    /// Says whether a session is open.
+    pub fn set_connected(&self, connected: bool) {
+        self.shared.connected.store(connected, Ordering::Relaxed);
+    }
+
+    /// A counter's value.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.shared.counters[counter as usize].load(Ordering::Relaxed)
+    }
+
+    /// Everything at once.
+    pub fn picture(&self) -> Picture {
+        Picture {
+            connected: self.shared.connected.load(Ordering::Relaxed),
+            records: self.get(Counter::Records),
+            malformed: self.get(Counter::Malformed),
+            triggers: self.get(Counter::Triggers),
+            triggers_dropped: self.get(Counter::TriggersDropped),
+            sessions: self.get(Counter::Sessions),
+            sessions_failed: self.get(Counter::SessionsFailed),
+            refused: self.get(Counter::Refused),
+            blocks_sent: self.get(Counter::BlocksSent),
+            orders: self.get(Counter::Orders),
+            orders_refused: self.get(Counter::OrdersRefused),
+            captures_delivered: self.get(Counter::CapturesDelivered),
+            clock_jumps: self.get(Counter::ClockJumps),
+        }
+    }
+}
+
+/// Resident memory and processor time of this process.
+pub fn usage() -> (u64, u64) {
+    let Ok(stat) = procfs::process::Process::myself().and_then(|process| process.stat()) else { return (0, 0) };
+    let per_second = procfs::ticks_per_second().max(1);
+    (stat.rss * procfs::page_size(), (stat.utime + stat.stime).saturating_mul(1_000_000_000 / per_second))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_part_counts_the_picture_shows() {
+        let health = Health::default();
+        health.clone().count(Counter::ClockJumps);
+        health.add(Counter::Records, 5);
+        let picture = health.picture();
+        assert_eq!((picture.records, picture.clock_jumps, picture.connected), (5, 1, false));
+    }
+
+    #[test]
+    fn this_process_uses_memory() {
+        assert!(usage().0 > 0);
+    }
+}

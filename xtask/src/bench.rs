@@ -35,8 +35,8 @@ pub(crate) enum Form {
 
 /// Builds and runs every benchmark; gives whether all could run.
 pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
-    setup::bring(place, Scope::All)?;
     ebpf::build(place)?;
+    setup::bring(place, Scope::Start)?;
     let step = Step::begin(&place.logs(), "build: release")?;
     let binaries = build::programs(
         &step,

@@ -14,9 +14,9 @@ use crate::step::Step;
 
 /// Runs the demo; comes back only when it cannot be started.
 pub(crate) fn run(place: &Place, arguments: &[String]) -> Result<()> {
-    // What is missing beside the build's own tools does not stop the demo: without it, it replays a recorded run, and says so.
-    setup::bring(place, Scope::All)?;
     ebpf::build(place)?;
+    // What is missing here does not stop the demo: without it, it replays a recorded run, and says so.
+    setup::bring(place, Scope::Start)?;
     let step = Step::begin(&place.logs(), "build")?;
     let programs =
         build::programs(&step, &mut build::cargo(place, &["build", "--workspace", "--exclude", "fuzz", "--bins"]))?;

@@ -106,8 +106,11 @@ fn run(verb: Verb) -> Result<bool> {
     let place = Place::find()?;
     match verb {
         Verb::Setup { build } => {
-            let scope = if build { Scope::Build } else { Scope::All };
-            setup::require(&setup::bring(&place, scope)?)?;
+            let mut missing = setup::bring(&place, Scope::Build)?;
+            if !build {
+                missing.extend(setup::bring(&place, Scope::Start)?);
+            }
+            setup::require(&missing)?;
         }
         Verb::Ebpf => ebpf::build(&place)?,
         Verb::Test { fuzz_seconds } => return test::run(&place, fuzz_seconds),

@@ -16,8 +16,8 @@ use crate::step::Step;
 pub(crate) enum Scope {
     /// The kernel programs' build alone.
     Build,
-    /// The build, and what the stories and the demo start.
-    All,
+    /// What the stories, the demo and the benchmarks start.
+    Start,
 }
 
 /// Something that is not there, and how a person gets it.
@@ -48,8 +48,8 @@ const START: &[(&str, Part)] = &[("setup: Debian packages", debian::bring), ("se
 /// Brings every part of the scope; a part that cannot be had does not stop the others.
 pub(crate) fn bring(place: &Place, scope: Scope) -> Result<Vec<Missing>> {
     let parts = match scope {
-        Scope::Build => BUILD.to_vec(),
-        Scope::All => [BUILD, START].concat(),
+        Scope::Build => BUILD,
+        Scope::Start => START,
     };
     let mut missing = Vec::new();
     for (title, part) in parts {

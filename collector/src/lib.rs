@@ -2,4 +2,22 @@
 //! `collector_core`.
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod config;
 pub mod connect;
+pub mod health;
+pub mod ingest;
+pub mod pki;
+pub mod store;
+
+/// An error with all its causes on one line, for logs and for those who are told no.
+pub fn say(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

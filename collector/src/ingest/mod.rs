@@ -1,0 +1,13 @@
+//! How a node's log comes in. A session ([`session`]) takes blocks; [`admit`] says what is new in them; the store makes them durable;
+//! only then they are acknowledged. [`translate`] gives judgement its words. Orders go out by [`orders`], captures come in by
+//! [`captures`].
+
+pub mod admit;
+pub mod captures;
+pub mod manifest;
+pub mod orders;
+pub mod server;
+pub mod session;
+pub mod translate;
+mod translate_body;
+pub mod wire;

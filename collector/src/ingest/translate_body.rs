@@ -1,0 +1,196 @@
+//! The five nouns from wire to model. Takes one decoded body; gives the model's, or nothing where a part that it cannot be without is
+//! missing or has an impossible size.
+
+use std::net::IpAddr;
+
+use collector_core::model::event::{ContainerSeen, Exec, Flow, Raw, Trigger};
+use collector_core::model::{Body, ProcessKey};
+use proto::v1;
+use proto::v1::event::Body as Wire;
+
+/// Translates one body; `key` completes a process key with its node and boot.
+pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> Option<Body> {
+    Some(match wire {
+        Wire::Fork(fork) => {
+            Body::Fork { child: key(v1::ProcessKey { pid: fork.child_pid, start_ns: fork.child_start_ns }) }
+        }
+        Wire::Exec(exec) => Body::Exec(Box::new(self::exec(exec))),
+        Wire::Exit(exit) => Body::Exit { code: exit.code, signal: exit.signal },
+        Wire::FileOpen(_) | Wire::FileUnlink(_) | Wire::FileRename(_) | Wire::FileChmod(_) => file(wire)?,
+        Wire::Connect(_) | Wire::Accept(_) | Wire::Close(_) | Wire::DatagramFlow(_) => network(wire)?,
+        Wire::ContainerSeen(seen) => Body::ContainerSeen(Box::new(container(seen))),
+        Wire::ContainerGone(gone) => Body::ContainerGone { container_id: gone.container_id },
+        Wire::Loss(loss) => Body::Loss {
+            reason: loss_reason(loss.reason).to_owned(),
+            class: loss.class,
+            count: loss.count,
+            from_ns: loss.from_ns,
+            to_ns: loss.to_ns,
+        },
+        Wire::Trigger(trigger) => Body::Trigger(Box::new(self::trigger(trigger))),
+        Wire::CaptureSealed(sealed) => Body::CaptureSealed {
+            capture_id: sealed.capture_id,
+            manifest_sha256: hex::encode(sealed.manifest_sha256),
+            artifacts: sealed.artifacts,
+            failed: sealed.failed,
+            latency_ns: sealed.latency_ns,
+        },
+        Wire::AgentStarted(started) => Body::AgentStarted {
+            version: started.version,
+            boot_id: started.boot_id,
+            kernel_release: started.kernel_release,
+            refused_hooks: started.hooks.into_iter().filter(|hook| !hook.attached).map(refused_hook).collect(),
+            replay: started.replay,
+        },
+    })
+}
+
+fn file(wire: Wire) -> Option<Body> {
+    Some(match wire {
+        Wire::FileOpen(open) => Body::FileOpen {
+            path: Raw(open.path),
+            flags: open.flags,
+            mode: open.mode,
+            sensitive: open.sensitive,
+            result: open.result,
+            truncated: open.truncated,
+        },
+        Wire::FileUnlink(unlink) => {
+            Body::FileUnlink { path: Raw(unlink.path), result: unlink.result, truncated: unlink.truncated }
+        }
+        Wire::FileRename(rename) => Body::FileRename {
+            from: Raw(rename.from),
+            to: Raw(rename.to),
+            result: rename.result,
+            truncated: rename.truncated,
+        },
+        Wire::FileChmod(chmod) => Body::FileChmod {
+            path: Raw(chmod.path),
+            mode: chmod.mode,
+            result: chmod.result,
+            truncated: chmod.truncated,
+        },
+        _ => return None,
+    })
+}
+
+fn network(wire: Wire) -> Option<Body> {
+    Some(match wire {
+        Wire::Connect(connect) => Body::Connect {
+            flow: flow(&connect.flow?)?,
+            established: connect.established,
+            metadata_service: connect.metadata_service,
+        },
+        Wire::Accept(accept) => Body::Accept { flow: flow(&accept.flow?)? },
+        Wire::Close(close) => Body::Close {
+            flow: flow(&close.flow?)?,
+            sent: close.sent,
+            received: close.received,
+            outgoing: close.outgoing,
+        },
+        Wire::DatagramFlow(datagram) => {
+            Body::DatagramFlow { flow: flow(&datagram.flow?)?, metadata_service: datagram.metadata_service }
+        }
+        _ => return None,
+    })
+}
+
+fn exec(wire: v1::Exec) -> Exec {
+    let file = wire.file.unwrap_or_default();
+    Exec {
+        path: Raw(wire.path),
+        arguments: arguments(&wire.arguments),
+        arguments_truncated: wire.arguments_truncated,
+        directory: Raw(wire.directory),
+        device: file.device,
+        inode: file.inode,
+        links: file.links,
+        memfd: wire.memfd,
+        upper_layer: wire.upper_layer,
+        uid: wire.uid,
+        effective_uid: wire.effective_uid,
+        capabilities: wire.capabilities,
+        stopped_in_kernel: wire.stopped_in_kernel,
+    }
+}
+
+/// NUL ends each argument; the last one has no NUL where the kernel's bytes were cut.
+fn arguments(bytes: &[u8]) -> Vec<Raw> {
+    if bytes.is_empty() {
+        return Vec::new();
+    }
+    bytes.strip_suffix(b"\0").unwrap_or(bytes).split(|byte| *byte == 0).map(|argument| Raw(argument.to_vec())).collect()
+}
+
+fn flow(wire: &v1::Flow) -> Option<Flow> {
+    Some(Flow {
+        local: address(&wire.local_address)?,
+        local_port: u16::try_from(wire.local_port).ok()?,
+        remote: address(&wire.remote_address)?,
+        remote_port: u16::try_from(wire.remote_port).ok()?,
+    })
+}
+
+/// An IPv4 address that the kernel wrote as IPv6 (`::ffff:a.b.c.d`) is that IPv4 address.
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical()),
+        _ => None,
+    }
+}
+
+fn container(wire: v1::ContainerSeen) -> ContainerSeen {
+    ContainerSeen {
+        container_id: wire.container_id,
+        runtime: wire.runtime,
+        cgroup_id: wire.cgroup_id,
+        pod_uid: wire.pod_uid,
+        pod_name: wire.pod_name,
+        pod_namespace: wire.pod_namespace,
+        image: wire.image,
+        name: wire.name,
+        service_account: wire.service_account,
+    }
+}
+
+fn trigger(wire: v1::Trigger) -> Trigger {
+    let action = match v1::TriggerAction::try_from(wire.action) {
+        Ok(v1::TriggerAction::Observed) => "observed",
+        Ok(v1::TriggerAction::StoppedInKernel) => "stopped_in_kernel",
+        Ok(v1::TriggerAction::Stopped) => "stopped",
+        Ok(v1::TriggerAction::Captured) => "captured",
+        Ok(v1::TriggerAction::Gone) => "gone",
+        Ok(v1::TriggerAction::Unspecified) | Err(_) => "unknown",
+    };
+    Trigger {
+        rule_id: wire.rule_id,
+        rule_title: wire.rule_title,
+        level: wire.level,
+        event_position: wire.event_position,
+        action: action.to_owned(),
+        capture_id: wire.capture_id,
+        stop_latency_ns: wire.stop_latency_ns,
+        techniques: wire.techniques,
+    }
+}
+
+fn loss_reason(wire: i32) -> &'static str {
+    match v1::LossReason::try_from(wire) {
+        Ok(v1::LossReason::RingFull) => "ring_full",
+        Ok(v1::LossReason::ScratchBusy) => "scratch_busy",
+        Ok(v1::LossReason::Oversize) => "oversize",
+        Ok(v1::LossReason::ReadFault) => "read_fault",
+        Ok(v1::LossReason::Malformed) => super::translate::MALFORMED,
+        Ok(v1::LossReason::LogFull) => "log_full",
+        Ok(v1::LossReason::SequenceGap) => "sequence_gap",
+        Ok(v1::LossReason::TornWrite) => "torn_write",
+        Ok(v1::LossReason::LogWrite) => "log_write",
+        Ok(v1::LossReason::NotReceived) => super::translate::NOT_RECEIVED,
+        Ok(v1::LossReason::Unspecified) | Err(_) => "unknown",
+    }
+}
+
+fn refused_hook(hook: v1::Hook) -> String {
+    if hook.refusal.is_empty() { hook.name } else { format!("{}: {}", hook.name, hook.refusal) }
+}

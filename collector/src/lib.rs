@@ -7,7 +7,9 @@ pub mod config;
 pub mod connect;
 pub mod health;
 pub mod ingest;
+pub mod pipeline;
 pub mod pki;
+pub mod run;
 pub mod store;
 
 /// An error with all its causes on one line, for logs and for those who are told no.

@@ -12,3 +12,5 @@ pub mod log;
 pub mod loss;
 pub mod observe;
 pub mod origin;
+pub mod pipeline;
+pub mod recording;

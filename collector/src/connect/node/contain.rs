@@ -2,12 +2,17 @@
 //! idempotency key, so that an order that arrives twice is done once; gives what the node says it did and what its own probe saw.
 
 
+use std::time::Duration;
+
 use collector_core::playbook::Action;
 use proto::v1::{self, order};
 use serde_json::{Value, json};
 
 use super::super::contain::{Applied, Before, Contain, ContainError, Context, Doing, Seen};
 use crate::ingest::orders::{NodeOrders, OrderError};
+
+/// How long an order waits for a node that is away; the step's own timeout is usually shorter.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The hands on the nodes.
 #[derive(Clone, Debug)]
@@ -30,7 +35,7 @@ impl NodeContain {
             not_after_ns: context.not_after_ns,
             action: Some(wire),
         };
-        let result = self.orders.send(&node, order).await.map_err(explain)?;
+        let result = self.orders.send(&node, order, PATIENCE).await.map_err(explain)?;
         match result.status() {
             v1::OrderStatus::Done | v1::OrderStatus::Already => Ok(result),
             v1::OrderStatus::Failed | v1::OrderStatus::Refused | v1::OrderStatus::Unspecified => {

@@ -3,6 +3,7 @@
 
 pub mod answer;
 pub mod bundle;
+pub mod captures;
 pub mod config;
 pub mod execute;
 pub mod gather;

@@ -95,7 +95,9 @@ fn findings(case: &Value) -> Result<()> {
 
 /// An entity in the words of judgement.
 fn who(entity: &Value) -> String {
-    serde_json::from_value::<collector_core::model::Entity>(entity.clone()).map(|entity| entity.to_string()).unwrap_or_default()
+    serde_json::from_value::<collector_core::model::Entity>(entity.clone())
+        .map(|entity| entity.to_string())
+        .unwrap_or_default()
 }
 
 fn joins(case: &Value) -> Result<()> {

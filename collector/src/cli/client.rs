@@ -16,28 +16,28 @@ const ANSWER_BYTES: usize = 4 << 30;
 
 /// The control socket of one collector.
 #[derive(Clone, Debug)]
-pub struct Client {
+pub(super) struct Client {
     socket: PathBuf,
 }
 
 impl Client {
     /// The collector of this data folder.
-    pub fn new(data: &Path) -> Self {
+    pub(super) fn new(data: &Path) -> Self {
         Self { socket: data.join("control.sock") }
     }
 
     /// Reads.
-    pub async fn get(&self, path: &str) -> Result<Value> {
+    pub(super) async fn get(&self, path: &str) -> Result<Value> {
         parse(&self.ask(Method::GET, path, None).await?)
     }
 
     /// Reads bytes.
-    pub async fn bytes(&self, path: &str) -> Result<Bytes> {
+    pub(super) async fn bytes(&self, path: &str) -> Result<Bytes> {
         self.ask(Method::GET, path, None).await
     }
 
     /// Asks for something to be done.
-    pub async fn post(&self, path: &str, body: &Value) -> Result<Value> {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Result<Value> {
         parse(&self.ask(Method::POST, path, Some(body)).await?)
     }
 
@@ -61,7 +61,8 @@ impl Client {
             let answer = sender.send_request(request).await?;
             let status = answer.status();
             let limited = http_body_util::Limited::new(answer.into_body(), ANSWER_BYTES);
-            let bytes = limited.collect().await.map_err(|error| anyhow::anyhow!("read the answer: {error}"))?.to_bytes();
+            let bytes =
+                limited.collect().await.map_err(|error| anyhow::anyhow!("read the answer: {error}"))?.to_bytes();
             drop(sender);
             anyhow::Ok((status, bytes))
         };
@@ -81,7 +82,7 @@ fn parse(bytes: &[u8]) -> Result<Value> {
 }
 
 /// A value as a part of a query.
-pub fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let mut quoted = String::new();
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

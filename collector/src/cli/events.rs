@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use collector_core::model::event::Raw;
 use collector_core::model::{Body, NodeEvent};
 use serde_json::Value;
 
@@ -38,12 +39,12 @@ pub(crate) async fn show(client: &Client, wanted: &Wanted, json: bool) -> Result
     let mut query = format!("/events?limit={}", wanted.limit);
     for (name, value) in [("node", &wanted.node), ("container", &wanted.container)] {
         if let Some(value) = value {
-            query.push_str(&format!("&{name}={}", quote(value)));
+            query.extend(["&", name, "=", &quote(value)]);
         }
     }
     for (name, value) in [("from", wanted.from), ("to", wanted.to)] {
         if let Some(value) = value {
-            query.push_str(&format!("&{name}={value}"));
+            query.extend(["&", name, "=", &value.to_string()]);
         }
     }
     let answer = client.get(&query).await?;
@@ -62,9 +63,8 @@ pub(crate) async fn show(client: &Client, wanted: &Wanted, json: bool) -> Result
 }
 
 fn one_line(event: &NodeEvent) -> String {
-    let actor = event.actor.as_ref().map_or(String::new(), |actor| {
-        format!("{} {}", actor.process.pid, actor.executable)
-    });
+    let actor =
+        event.actor.as_ref().map_or(String::new(), |actor| format!("{} {}", actor.process.pid, actor.executable));
     let place = event.container().map_or("-", |id| id.get(..12).unwrap_or(id));
     format!("{}  {:<12} {:<12} {actor}  {}", event.time, event.node, place, what(&event.body))
 }
@@ -73,8 +73,13 @@ fn what(body: &Body) -> String {
     match body {
         Body::Fork { child } => format!("fork {}", child.pid),
         Body::Exec(exec) => {
-            let words: Vec<String> = exec.arguments.iter().map(|word| word.escape()).collect();
-            let marks = [(exec.memfd, " [memory]"), (exec.upper_layer, " [writable layer]"), (exec.links == 0, " [deleted]"), (exec.stopped_in_kernel, " [stopped]")];
+            let words: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
+            let marks = [
+                (exec.memfd, " [memory]"),
+                (exec.upper_layer, " [writable layer]"),
+                (exec.links == 0, " [deleted]"),
+                (exec.stopped_in_kernel, " [stopped]"),
+            ];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
             format!("exec {}: {}{marks}", exec.path, words.join(" "))
         }

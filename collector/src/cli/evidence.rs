@@ -1,5 +1,6 @@
 //! `mayfly evidence` and `mayfly verify`. `verify` reads only the file that it is given.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::Read;
@@ -102,11 +103,13 @@ struct Archive {
 impl Archive {
     fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-        let zip = ZipArchive::new(file).with_context(|| format!("{} is not a zip file, or is damaged", path.display()))?;
+        let zip =
+            ZipArchive::new(file).with_context(|| format!("{} is not a zip file, or is damaged", path.display()))?;
         if zip.len() > BUNDLE_FILES {
             bail!("{} has {} files: that is not a bundle of ours", path.display(), zip.len());
         }
-        let names = zip.file_names().map(str::to_owned).collect();
+        let names: Result<Vec<String>, _> = zip.file_names().map(|name| name.map(Cow::into_owned)).collect();
+        let names = names.with_context(|| format!("{}: a name that is no text", path.display()))?;
         Ok(Self { zip: RefCell::new(zip), names })
     }
 }

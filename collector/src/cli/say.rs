@@ -24,7 +24,7 @@ pub(crate) fn json(value: &Value) -> Result<()> {
 /// A table with this head.
 pub(crate) fn table(head: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
+    table.load_style(UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic).set_header(head);
     if !io::stdout().is_terminal() {
         table.set_width(160);
     }

@@ -104,12 +104,11 @@ impl Answers {
         let case = self.case(id).await?;
         for playbook in self.inner.playbooks.iter().filter(|playbook| answers(playbook, &case)) {
             let plan = self.draft(&case, playbook).await?;
-            let plan = match self.same_as_before(&plan).await? {
-                Some(before) => before,
-                None => {
-                    self.inner.ledger.proposed(&plan, "collector").await?;
-                    plan
-                }
+            let plan = if let Some(before) = self.same_as_before(&plan).await? {
+                before
+            } else {
+                self.inner.ledger.proposed(&plan, "collector").await?;
+                plan
             };
             if self.inner.config.automatic
                 && let Some(approved) = automatic(&plan)
@@ -230,7 +229,9 @@ impl Answers {
         let mut plans = self.plans(&plan.case_id).await?;
         plans.retain(|before| before.purpose == plan.purpose);
         let last = plans.into_iter().next_back();
-        Ok(last.filter(|before| shape(before) == shape(plan) && before.expires().is_none_or(|end| end.ns > plan.created.ns)))
+        Ok(last.filter(|before| {
+            shape(before) == shape(plan) && before.expires().is_none_or(|end| end.ns > plan.created.ns)
+        }))
     }
 }
 

@@ -86,7 +86,8 @@ async fn of_capture(store: &Store, capture: &Capture, events: &[NodeEvent]) -> R
         // It was checked when it came; what is here now is not what came. The report says so by a missing signature.
         Err(_) => (Told::default(), None),
     };
-    let container_id = told.container.as_ref().map(|container| container.id.clone()).or_else(|| container_of(events, &capture.id));
+    let container_id =
+        told.container.as_ref().map(|container| container.id.clone()).or_else(|| container_of(events, &capture.id));
     let sealed = Moment { ns: told.ended.time_ns, uncertainty_us: told.ended.uncertainty_us };
     let line = |artifact_id: String, kind: String, name: String| Artifact {
         capture_id: capture.id.clone(),
@@ -125,7 +126,8 @@ async fn of_capture(store: &Store, capture: &Capture, events: &[NodeEvent]) -> R
 }
 
 fn container_of(events: &[NodeEvent], capture_id: &str) -> Option<String> {
-    let sealed = |event: &&NodeEvent| matches!(&event.body, Body::CaptureSealed { capture_id: id, .. } if id == capture_id);
+    let sealed =
+        |event: &&NodeEvent| matches!(&event.body, Body::CaptureSealed { capture_id: id, .. } if id == capture_id);
     events.iter().find(sealed)?.container().map(str::to_owned)
 }
 

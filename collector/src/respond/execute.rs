@@ -30,6 +30,7 @@ pub struct Hands {
 
 impl Hands {
     /// Adds a provider.
+    #[must_use]
     pub fn with(mut self, provider: impl Contain + 'static) -> Self {
         self.providers.push(Arc::new(provider));
         self
@@ -61,7 +62,7 @@ impl Executor<'_> {
         let mut done = self.ledger.done_keys(case).await?;
         let by_id: BTreeMap<&str, &Step> = plan.plan().steps.iter().map(|step| (step.id.as_str(), step)).collect();
         let mut outcomes: Vec<Outcome> = Vec::new();
-        let mut stopped = None;
+        let mut stopped: Option<String> = None;
         for step in plan.steps() {
             if done.contains(&step.idempotency_key) {
                 continue;
@@ -69,7 +70,9 @@ impl Executor<'_> {
             let missing = waits_for(step, &by_id, &done);
             let outcome = match (&stopped, missing) {
                 (Some(why), _) => self.skipped(plan.plan(), step, why),
-                (None, Some(needed)) => self.skipped(plan.plan(), step, &format!("it needs {needed}, which is not done")),
+                (None, Some(needed)) => {
+                    self.skipped(plan.plan(), step, &format!("it needs {needed}, which is not done"))
+                }
                 (None, None) => self.step(plan, step).await?,
             };
             self.ledger.outcome(case, &outcome, kind_of(plan.plan(), &outcome)).await?;
@@ -86,7 +89,7 @@ impl Executor<'_> {
     async fn step(&self, plan: &Approved<Plan>, step: &Step) -> Result<Outcome, LedgerError> {
         let started = self.clock.now();
         let limit = Duration::from_secs(u64::from(step.timeout_seconds));
-        let mut outcome = self.blank(plan.plan(), step, started);
+        let mut outcome = Self::blank(plan.plan(), step, started);
         let attempt = self.attempt(plan, step, &mut outcome);
         let ended = match tokio::time::timeout(limit, attempt).await {
             Ok(ended) => ended,
@@ -120,7 +123,7 @@ impl Executor<'_> {
             Err(error) => return Ok(Err(error)),
         };
         // An attempt that a crash interrupted knows better what was there before us.
-        let begun = self.ledger.begun(case, &step.idempotency_key).await?;
+        let begun = self.ledger.begun(case, &step.idempotency_key);
         outcome.before = begun.clone().unwrap_or_else(|| before.state.clone());
         if before.already && begun.is_none() {
             outcome.status = Status::Already;
@@ -129,8 +132,9 @@ impl Executor<'_> {
             return Ok(Ok(()));
         }
         let context = self.context(plan.plan(), step);
-        self.ledger.starting(case, &announcement(plan, step, &outcome.before), &starter(plan)).await?;
-        let applied = if before.already { Ok(Applied::default()) } else { hands.apply(&step.action, &before, &context).await };
+        self.ledger.starting(case, &announcement(plan, step, &outcome.before), &starter(plan))?;
+        let applied =
+            if before.already { Ok(Applied::default()) } else { hands.apply(&step.action, &before, &context).await };
         Ok(match applied {
             Ok(applied) => {
                 outcome.request_ids.clone_from(&applied.request_ids);
@@ -150,7 +154,7 @@ impl Executor<'_> {
         }
     }
 
-    fn blank(&self, plan: &Plan, step: &Step, started: Moment) -> Outcome {
+    fn blank(plan: &Plan, step: &Step, started: Moment) -> Outcome {
         Outcome {
             plan_digest: plan.digest.clone(),
             step_id: step.id.clone(),
@@ -168,7 +172,7 @@ impl Executor<'_> {
     }
 
     fn skipped(&self, plan: &Plan, step: &Step, why: &str) -> Outcome {
-        let mut outcome = self.blank(plan, step, self.clock.now());
+        let mut outcome = Self::blank(plan, step, self.clock.now());
         outcome.status = Status::Skipped;
         why.clone_into(&mut outcome.error);
         outcome

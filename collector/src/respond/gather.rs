@@ -158,9 +158,11 @@ pub async fn input(store: &Store, case: Case) -> Result<Input, GatherError> {
 async fn losses(store: &Store, events: &[NodeEvent]) -> Result<Vec<Loss>, GatherError> {
     let nodes: BTreeSet<&str> = events.iter().map(|event| event.node.as_str()).collect();
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(Vec::new()) };
-    let rows = store.state.losses().await?;
+    let rows = store.state.losses(None).await?;
     let touches = |row: &LossRow| {
-        nodes.contains(row.node.as_str()) && (row.from_ns == 0 || row.from_ns <= last.time.ns) && first.time.ns <= row.to_ns
+        nodes.contains(row.node.as_str())
+            && (row.from_ns == 0 || row.from_ns <= last.time.ns)
+            && first.time.ns <= row.to_ns
     };
     Ok(rows.into_iter().filter(touches).map(loss).collect())
 }
@@ -204,8 +206,8 @@ fn node_facts(node: &Node, events: &[NodeEvent]) -> NodeFacts {
     );
     let since = started.as_ref().map_or(Moment::exact(node.first_seen_ns), |(event, ..)| event.time);
     let newest = of_node().filter(|event| event.log_id == node.log_id).map(|event| event.position).max();
-    let (kernel_release, refused_hooks, replay) =
-        started.map_or((String::new(), Vec::new(), node.replay), |(_, kernel, refused, replay)| (kernel, refused, replay));
+    let (kernel_release, refused_hooks, replay) = started
+        .map_or((String::new(), Vec::new(), node.replay), |(_, kernel, refused, replay)| (kernel, refused, replay));
     NodeFacts {
         node: node.name.clone(),
         agent_version: node.agent_version.clone(),

@@ -46,7 +46,7 @@ impl Ledger {
     }
 
     /// A step is about to be tried.
-    pub async fn starting(&self, case: &CaseId, announcement: &Value, actor: &str) -> Result<(), LedgerError> {
+    pub fn starting(&self, case: &CaseId, announcement: &Value, actor: &str) -> Result<(), LedgerError> {
         self.journal.note(actor, Kind::ActionStarted, Some(case.clone()), announcement.clone())?;
         Ok(())
     }
@@ -108,7 +108,7 @@ impl Ledger {
     }
 
     /// The state before an attempt that was announced and never answered.
-    pub async fn begun(&self, case: &CaseId, key: &str) -> Result<Option<Value>, LedgerError> {
+    pub fn begun(&self, case: &CaseId, key: &str) -> Option<Value> {
         let mut open = None;
         for record in self.journal.of_case(case) {
             match record.kind {
@@ -116,7 +116,10 @@ impl Ledger {
                     open = Some((step_of(&record.body), record.body.get("before").cloned().unwrap_or(Value::Null)));
                 }
                 Kind::ActionDone | Kind::ActionFailed | Kind::Undone => {
-                    let answered = (text(&record.body, "plan_digest").map(str::to_owned), text(&record.body, "step_id").map(str::to_owned));
+                    let answered = (
+                        text(&record.body, "plan_digest").map(str::to_owned),
+                        text(&record.body, "step_id").map(str::to_owned),
+                    );
                     if open.as_ref().is_some_and(|(step, _)| *step == answered) {
                         open = None;
                     }
@@ -124,7 +127,7 @@ impl Ledger {
                 _ => {}
             }
         }
-        Ok(open.map(|(_, before)| before))
+        open.map(|(_, before)| before)
     }
 
     /// Nonces that were used in this case.

@@ -57,7 +57,7 @@ pub(crate) async fn nodes(State(context): State<Context>) -> Result<Json<Value>,
 }
 
 pub(crate) async fn losses(State(context): State<Context>) -> Result<Json<Value>, Problem> {
-    let losses = context.store.state.losses().await.map_err(|error| Problem::broken(&error))?;
+    let losses = context.store.state.losses(None).await.map_err(|error| Problem::broken(&error))?;
     Ok(Json(json!({"losses": losses})))
 }
 
@@ -76,7 +76,8 @@ pub(crate) async fn status(State(context): State<Context>) -> Result<Json<Value>
 
 /// A certificate for a node. Its key is made here, given once and not kept.
 pub(crate) async fn add_node(State(context): State<Context>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
-    let credentials = context.pki.issue(&name).map_err(|error| Problem::new(axum::http::StatusCode::BAD_REQUEST, &error))?;
+    let credentials =
+        context.pki.issue(&name).map_err(|error| Problem::new(axum::http::StatusCode::BAD_REQUEST, &error))?;
     Ok(Json(json!({
         "node": name,
         "authority": credentials.authority,

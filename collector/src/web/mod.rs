@@ -43,7 +43,11 @@ pub struct Context {
 }
 
 /// Serves until `shutdown` ends. The socket is the owner's and their group's; a stale one of an earlier run is replaced.
-pub async fn serve(context: Context, socket: &Path, shutdown: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+pub async fn serve(
+    context: Context,
+    socket: &Path,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> io::Result<()> {
     match std::fs::remove_file(socket) {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(cause),
         _ => {}
@@ -67,9 +71,7 @@ pub fn router(context: Context) -> Router {
         .route("/cases/{id}/plan", get(cases::plan).post(cases::plan_anew))
         .route("/cases/{id}/word", post(cases::word))
         .route("/cases/{id}/undo", post(cases::undo))
-        .route("/cases/{id}/report", get(cases::report))
         .route("/cases/{id}/evidence", get(cases::evidence))
-        .route("/cases/{id}/bundle", get(cases::bundle))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(context)
 }

@@ -1,7 +1,6 @@
 //! What is done on a node: its recorder sealed, a container cut off, and let back. Takes typed actions; sends an order whose id is the step's
 //! idempotency key, so that an order that arrives twice is done once; gives what the node says it did and what its own probe saw.
 
-
 use std::time::Duration;
 
 use collector_core::playbook::Action;
@@ -115,4 +114,3 @@ fn explain(error: OrderError) -> ContainError {
 fn not_ours(action: &Action) -> ContainError {
     ContainError::NotConfigured { action: format!("{action:?}"), advice: "it is not an action of a node".to_owned() }
 }
-

@@ -12,5 +12,4 @@ pub mod log;
 pub mod loss;
 pub mod observe;
 pub mod origin;
-pub mod pipeline;
-pub mod recording;
+pub mod respond;

@@ -154,10 +154,7 @@ impl Sink {
     fn take(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
-        // Cargo's messages for programs say nothing to a person.
-        if !line.starts_with('{') {
-            line.clone_into(&mut self.last);
-        }
+        line.clone_into(&mut self.last);
         self.log_line(line);
     }
 

@@ -58,7 +58,12 @@ impl CgroupTree {
 
     /// The id of a cgroup.
     pub fn id_of(&self, path: &[u8]) -> Option<u64> {
-        fs::metadata(self.folder(path)).ok().map(|folder| folder.ino())
+        Self::id_of_folder(&self.folder(path))
+    }
+
+    /// The id of a cgroup, by its folder.
+    pub fn id_of_folder(folder: &Path) -> Option<u64> {
+        fs::metadata(folder).ok().map(|folder| folder.ino())
     }
 
     /// The path of the cgroup that a process is in.

@@ -2,4 +2,3 @@
 
 pub mod aws;
 pub mod contain;
-pub mod node;

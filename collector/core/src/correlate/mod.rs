@@ -10,8 +10,6 @@ mod join;
 mod node_side;
 mod related;
 mod sighting;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -12,4 +12,6 @@ pub mod log;
 pub mod loss;
 pub mod observe;
 pub mod origin;
+pub mod pipeline;
+pub mod recording;
 pub mod respond;

@@ -2,13 +2,18 @@
 //! `collector_core`.
 #![forbid(unsafe_code)]
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod connect;
 pub mod health;
 pub mod ingest;
+pub mod pipeline;
 pub mod pki;
+pub mod respond;
+pub mod run;
 pub mod store;
+pub mod web;
 
 /// An error with all its causes on one line, for logs and for those who are told no.
 pub fn say(error: &dyn std::error::Error) -> String {

@@ -113,7 +113,8 @@ known! {
     /// Text: path before a rename.
     SourceFilename = "SourceFilename",
     /// Text: class of a sensitive file: `service_account_token`, `web_identity_token`, `shadow`, `ssh_key`,
-    /// `cloud_credential`, `kubeconfig`, or another of the node's configuration.
+    /// `ssh_authorized_keys`, `cloud_credential`, `registry_credential`, `kubeconfig`, or another of the node's
+    /// configuration.
     FileSensitive = "File.Sensitive",
     /// Int: permission bits, with set-uid and set-gid.
     FileMode = "File.Mode",

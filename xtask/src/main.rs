@@ -68,6 +68,20 @@ The kernel tests and the stories need root and BPF; without them they are listed
         #[arg(long, default_value_t = 5, value_name = "SECONDS")]
         fuzz_seconds: u64,
     },
+    /// Looks for inputs that break a parser.
+    #[command(after_help = "Examples:
+  cargo xtask fuzz --seconds 60
+  cargo xtask fuzz --only fuzz-rule --only fuzz-playbook
+
+What was found, an input that breaks a parser included, is kept below cargo's target directory in `mayfly/fuzz-found/`.")]
+    Fuzz {
+        /// How long each target runs.
+        #[arg(long, default_value_t = 30)]
+        seconds: u64,
+        /// Only this target; may be given more than once.
+        #[arg(long, value_name = "TARGET")]
+        only: Vec<String>,
+    },
     /// Holds what no compiler holds: file size, crate imports, where unsafe code stands, words of work not done.
     #[command(after_help = "Prints `path:line: what, and what to do` for each violation.")]
     Tidy,
@@ -114,6 +128,10 @@ fn run(verb: Verb) -> Result<bool> {
         }
         Verb::Ebpf => ebpf::build(&place)?,
         Verb::Test { fuzz_seconds } => return test::run(&place, fuzz_seconds),
+        Verb::Fuzz { seconds, only } => {
+            ebpf::build(&place)?;
+            return test::fuzz(&place, &only, seconds);
+        }
         Verb::Tidy => {
             let files = tidy::check(&place.root)?;
             println!("tidy: {files} files");

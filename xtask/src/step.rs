@@ -154,7 +154,10 @@ impl Sink {
     fn take(&mut self, line: &str) {
         self.text.push_str(line);
         self.text.push('\n');
-        line.clone_into(&mut self.last);
+        // Cargo's messages for programs say nothing to a person.
+        if !line.starts_with('{') {
+            line.clone_into(&mut self.last);
+        }
         self.log_line(line);
     }
 

@@ -23,6 +23,8 @@ pub struct Config {
     pub data: PathBuf,
     /// The node's name: the common name of its client certificate, or the collector refuses it. Default: the host's name.
     pub node: String,
+    /// The cloud instance (`i-…`) that the node is. Default: what the firmware says, where a cloud writes it there.
+    pub instance: Option<String>,
     /// Where events go. Default: nowhere; they stay in the log until its bounds take them.
     pub collector: Option<Collector>,
     /// The log's bounds.
@@ -148,6 +150,7 @@ impl Default for Config {
         Self {
             data: PathBuf::from("/var/lib/mayfly"),
             node: String::new(),
+            instance: None,
             collector: None,
             log: LogBounds::default(),
             recorder: Recorder::default(),

@@ -22,6 +22,7 @@ fn each_field_can_be_set() {
     let text = r#"
         data = "/var/lib/other"
         node = "node-7"
+        instance = "i-0abc"
         [collector]
         endpoint = "https://collector.example:7443"
         ca = "ca.pem"

@@ -126,7 +126,7 @@ fn describe(end: &SessionEnd) -> String {
 }
 
 /// An error and its causes in one line: the transport's own text is only "transport error".
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -18,8 +18,8 @@ use crate::health::{Counter, Health};
 /// How long the collector may take to say where to go on. A collector that says nothing gets the artifact from its first byte.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Times that one artifact is begun again in a session before its capture waits for the next one.
-const ATTEMPTS: u32 = 3;
+/// How long a verdict may take after the last sign of it: a gigabyte is hashed and stored meanwhile.
+const VERDICT: Duration = Duration::from_mins(1);
 
 /// The sender's side of all captures.
 #[derive(Debug)]
@@ -37,7 +37,6 @@ struct Upload {
     capture: Capture,
     artifact: usize,
     step: Step,
-    attempts: u32,
 }
 
 #[derive(Debug)]
@@ -53,7 +52,9 @@ enum Step {
         offset: u64,
     },
     /// All bytes are sent: the collector says whether they are what the manifest says.
-    Verdict,
+    Verdict {
+        until: Instant,
+    },
 }
 
 impl Uploads {
@@ -75,8 +76,7 @@ impl Uploads {
     pub(super) fn is_ready(&self) -> bool {
         match self.current.as_ref().map(|upload| &upload.step) {
             None => !self.queue.is_empty(),
-            Some(Step::Answer { until }) => Instant::now() >= *until,
-            Some(Step::Verdict) => false,
+            Some(Step::Answer { until } | Step::Verdict { until }) => Instant::now() >= *until,
             Some(_) => true,
         }
     }
@@ -84,7 +84,7 @@ impl Uploads {
     /// When to ask again although nobody answered.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.current.as_ref()?.step {
-            Step::Answer { until } => Some(until),
+            Step::Answer { until } | Step::Verdict { until } => Some(until),
             _ => None,
         }
     }
@@ -98,7 +98,7 @@ impl Uploads {
     pub(super) fn next(&mut self) -> Option<Message> {
         if self.current.is_none() {
             let capture = self.queue.pop_front()?;
-            self.current = Some(Upload { capture, artifact: 0, step: Step::Manifest, attempts: 0 });
+            self.current = Some(Upload { capture, artifact: 0, step: Step::Manifest });
         }
         let upload = self.current.as_mut().expect("set above");
         match upload.next() {
@@ -108,7 +108,7 @@ impl Uploads {
                 None
             }
             Err(error) => {
-                tracing::warn!(%error, capture = %upload.capture.id, "an artifact cannot be read");
+                tracing::warn!(%error, capture = %upload.capture.id, "an artifact cannot be sent in this session");
                 self.give_up();
                 None
             }
@@ -124,7 +124,6 @@ impl Uploads {
         }
         if ack.complete {
             upload.artifact += 1;
-            upload.attempts = 0;
             upload.step = Step::Begin;
             if upload.artifact == upload.capture.artifacts.len() {
                 self.finish();
@@ -132,16 +131,12 @@ impl Uploads {
             return;
         }
         let from = ack.received.min(artifact.size);
-        let resumed = match upload.step {
+        let resumed = match &mut upload.step {
             Step::Answer { .. } => upload.resume(from),
-            // All was sent, and something is missing: it is sent again, but not for ever.
-            Step::Verdict => {
-                upload.attempts += 1;
-                if upload.attempts >= ATTEMPTS {
-                    Err(std::io::Error::other("refused repeatedly"))
-                } else {
-                    upload.resume(from)
-                }
+            // A word on the way: so many bytes are stored.
+            Step::Verdict { until } => {
+                *until = Instant::now() + VERDICT;
+                Ok(())
             }
             Step::Manifest | Step::Begin | Step::Chunks { .. } => Ok(()),
         };
@@ -191,10 +186,11 @@ impl Upload {
                 self.step = Step::Answer { until: Instant::now() + ANSWER };
                 Ok(Some(Message::ArtifactBegin(begin(&self.capture.id, &artifact))))
             }
-            Step::Answer { .. } | Step::Verdict => {
+            Step::Answer { .. } => {
                 self.resume(0)?;
                 self.chunk(&artifact).map(Some)
             }
+            Step::Verdict { .. } => Err(std::io::Error::other("the collector said nothing of it")),
             Step::Chunks { .. } => self.chunk(&artifact).map(Some),
         }
     }
@@ -222,7 +218,7 @@ impl Upload {
         let chunk = ArtifactChunk { capture_id, artifact_id: artifact.artifact_id.clone(), offset: *offset, data };
         *offset += chunk.data.len() as u64;
         if *offset >= artifact.size {
-            self.step = Step::Verdict;
+            self.step = Step::Verdict { until: Instant::now() + VERDICT };
         }
         Ok(Message::ArtifactChunk(chunk))
     }

@@ -146,6 +146,14 @@ impl<'a> NodeEvent<'a> {
     }
 
     fn image_field(&self, field: Known) -> Value<'a> {
+        if let Some(flags) = self.image.and_then(|image| image.exec) {
+            match field {
+                Known::ExeMemfd => return Value::Bool(flags.memfd),
+                Known::ExeUpperLayer => return Value::Bool(flags.upper_layer),
+                Known::ExeDeleted => return Value::Bool(flags.deleted),
+                _ => {}
+            }
+        }
         let Some(Body::Exec(exec)) = &self.event.body else { return Value::Missing };
         match (field, &exec.file) {
             (Known::ExeMemfd, _) => Value::Bool(exec.memfd),

@@ -8,6 +8,7 @@ use ebpf_common::header::flag;
 use ebpf_common::record;
 use proto::v1::event::Body;
 use proto::v1::{Exec, Exit, FileKey, Fork, Namespaces};
+use rules::ExecFlags;
 
 use crate::decode::{self, Record};
 use crate::origin::image::Image;
@@ -48,6 +49,11 @@ pub(crate) fn exec(record: &Record<'_>, exec: &decode::Exec<'_>) -> Body {
 pub(crate) fn image(record: &Record<'_>, exec: &decode::Exec<'_>) -> Arc<Image> {
     let mut image = Image::new(exec.path, exec.arguments, exec.directory, record.header.uid);
     image.mount_namespace = exec.fixed.mount_namespace;
+    image.exec = Some(ExecFlags {
+        memfd: record.has(flag::MEMFD),
+        upper_layer: record.has(flag::UPPER_LAYER),
+        deleted: exec.fixed.links == 0,
+    });
     Arc::new(image)
 }
 

@@ -269,3 +269,43 @@ detection:
     engine.evaluate(&node_event::NodeEvent::new(event, source, origin, &line), &mut matches);
     assert_eq!(matches.len(), 1);
 }
+
+#[test]
+fn rules_on_connections_ask_where_the_program_came_from() {
+    let rule = r"
+title: A dropped program connects
+logsource: {product: linux, category: network_connection}
+detection:
+    selection:
+        InContainer: true
+        Exe.UpperLayer: true
+        Exe.Memfd: false
+        DestinationIp|cidr: 198.51.100.0/24
+    condition: selection
+";
+    let (engine, errors) = rules::Engine::load([("dropped.yml", rule)]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let check = |flags| {
+        let mut world = World::new();
+        world.cgroup(CONTAINER, &format!("/docker/{ID}"));
+        let mut header_of_exec = header(Kind::Exec, 11, CONTAINER);
+        header_of_exec.flags = flags;
+        world.see(header_of_exec, Body::Exec(exec("/tmp/x", "x\0")));
+        let mut out = Vec::new();
+        let body = Body::Connect(record::Connect {
+            flow: flow("198.51.100.7", 443),
+            begun_ns: 0,
+            socket: 1,
+            established: 1,
+            error: 0,
+        });
+        world.observer.observe(&Record { header: header(Kind::Connect, 11, CONTAINER), body }, &world.clock, &mut out);
+        let [Some(source), None] = node_event::sources(&out[0]) else { panic!("a connection is of one source") };
+        let mut matches = Vec::new();
+        let event = node_event::NodeEvent::new(&out[0], source, world.observer.origin(), &[]);
+        engine.evaluate(&event, &mut matches);
+        matches.len()
+    };
+    assert_eq!(check(flag::UPPER_LAYER), 1);
+    assert_eq!(check(0), 0);
+}

@@ -2,6 +2,8 @@
 //!
 //! Takes the bytes that the kernel gave; gives an immutable value behind an `Arc`. Never reads anything.
 
+use rules::ExecFlags;
+
 /// Bytes of a command line that are kept for a parent's facts. Rules look at the start of it, the exec event itself
 /// carries 16 KiB, and ten thousand processes at 16 KiB would be the agent's whole memory.
 pub const COMMAND_LINE_KEPT: usize = 1024;
@@ -19,6 +21,8 @@ pub struct Image {
     pub uid: u32,
     /// Inode number of the mount namespace when the image started; 0 where nobody could say.
     pub mount_namespace: u32,
+    /// Where the executable's bytes came from; `None` for an image that was running before us.
+    pub exec: Option<ExecFlags>,
 }
 
 impl Image {
@@ -26,7 +30,14 @@ impl Image {
     pub fn new(executable: &[u8], arguments: &[u8], directory: &[u8], uid: u32) -> Self {
         let mut command_line = Vec::with_capacity(arguments.len().min(COMMAND_LINE_KEPT));
         join_arguments(arguments, COMMAND_LINE_KEPT, &mut command_line);
-        Self { executable: executable.to_vec(), command_line, directory: directory.to_vec(), uid, mount_namespace: 0 }
+        Self {
+            executable: executable.to_vec(),
+            command_line,
+            directory: directory.to_vec(),
+            uid,
+            mount_namespace: 0,
+            exec: None,
+        }
     }
 }
 

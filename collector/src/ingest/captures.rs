@@ -5,13 +5,12 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use collector_core::custody::Kind;
+use collector_core::custody::{Kind, ManifestError, verify_manifest};
 use proto::limits;
 use proto::v1::{ArtifactAck, ArtifactBegin, ArtifactChunk, Manifest};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::manifest::{self, ManifestError};
 use crate::clock::Clock;
 use crate::store::Store;
 use crate::store::evidence::EvidenceError;
@@ -28,11 +27,12 @@ const OPEN_ARTIFACTS: usize = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The manifest is not what it must be.
-    #[error("manifest of capture {capture}: {cause}")]
+    #[error("manifest of capture {capture}")]
     Manifest {
         /// The capture.
         capture: String,
         /// What is wrong.
+        #[source]
         cause: ManifestError,
     },
     /// The node breaks the order of things, or its limits.
@@ -102,12 +102,16 @@ impl Captures {
         check_name(&capture, "", "its capture's id", &capture)?;
         let wrong = |cause| CaptureError::Manifest { capture: capture.clone(), cause };
         if message.envelope.len() > limits::MANIFEST_BYTES {
-            return Err(wrong(ManifestError::Oversized));
+            return Err(wrong(ManifestError::TooLong { bytes: message.envelope.len() }));
         }
-        manifest::verify(&message.envelope, &self.signing_key).map_err(wrong)?;
+        verify_manifest(&message.envelope, &self.signing_key).map_err(wrong)?;
         if let Some(known) = self.store.state.capture(&capture).await? {
             let is_same = known.envelope == message.envelope && known.node == self.node;
-            return if is_same { Ok(()) } else { Err(wrong(ManifestError::Another)) };
+            return if is_same {
+                Ok(())
+            } else {
+                Err(refusal(&capture, "", "the capture has another manifest already"))
+            };
         }
         let manifest_sha256 = hex::encode(Sha256::digest(&message.envelope));
         self.store.evidence.put(message.envelope.clone().into()).await?;
@@ -138,10 +142,10 @@ impl Captures {
         let Some(known) = known else {
             return Err(refused("its manifest has not come from this node"));
         };
-        let signed = manifest::hashes(&known.envelope)
+        let signed = verify_manifest(&known.envelope, &known.signing_key)
             .map_err(|cause| CaptureError::Manifest { capture: capture.clone(), cause })?;
         let sha256 = hex::encode(&begin.sha256);
-        if !signed.contains(&sha256) {
+        if !signed.subject.iter().any(|subject| subject.digest.sha256.eq_ignore_ascii_case(&sha256)) {
             return Err(refused("its hash is not in the signed manifest"));
         }
         let known = self.store.state.artifacts(Some(&capture)).await?;

@@ -4,7 +4,6 @@
 
 pub mod admit;
 pub mod captures;
-pub mod manifest;
 pub mod orders;
 pub mod server;
 pub mod session;

@@ -2,6 +2,7 @@
 //! over; a node that comes back gets the waiting ones again. Two sessions of one node: the newer one is the node.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +47,7 @@ pub enum OrderError {
 #[derive(Clone, Debug)]
 pub struct NodeOrders {
     nodes: Arc<Mutex<HashMap<String, Queue>>>,
+    is_closed: Arc<AtomicBool>,
     state: State,
     clock: Clock,
 }
@@ -72,7 +74,7 @@ pub struct Attached {
 impl NodeOrders {
     /// No node is connected yet.
     pub fn new(state: State, clock: Clock) -> Self {
-        Self { nodes: Arc::default(), state, clock }
+        Self { nodes: Arc::default(), is_closed: Arc::default(), state, clock }
     }
 
     /// Sends an order and waits for its result. The order is kept before it is sent; one whose result is known is not sent again.
@@ -115,8 +117,20 @@ impl NodeOrders {
             drop(send.try_send(order.clone()));
         }
         queue.sessions += 1;
-        queue.session = Some((queue.sessions, send));
+        queue.session = (!self.is_closed()).then_some((queue.sessions, send));
         Attached { node: node.to_owned(), number: queue.sessions, orders }
+    }
+
+    /// The collector stops: every session ends, and none begins.
+    pub fn close(&self) {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_closed.store(true, Ordering::Relaxed);
+        nodes.values_mut().for_each(|queue| queue.session = None);
+    }
+
+    /// Whether the collector stops.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Relaxed)
     }
 
     /// A session ends, if it is still the newest.

@@ -94,6 +94,7 @@ impl Session {
                 biased;
                 order = self.attached.orders.recv() => match order {
                     Some(order) => self.outbox.push_back(Out::Order(order)),
+                    None if self.nodes.is_closed() => self.end = Some(Status::unavailable("the collector stops")),
                     None => self.end = Some(Status::aborted("a newer session of this node took over")),
                 },
                 Some(landed) = self.in_flight.next() => self.landed(landed),

@@ -3,11 +3,11 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use toml::{Table, Value};
 
 use super::count::Count;
@@ -40,11 +40,18 @@ const MEMORY_MIB: u32 = 2048;
 /// Longer than any single input may take, on a slow machine.
 const INPUT_SECONDS: u32 = 10;
 
-/// Builds all fuzz targets and runs each for some seconds.
-pub(super) fn run(place: &Place, seconds: u64) -> Result<Count> {
-    let folder = place.root.join(FOLDER);
+/// Builds the fuzz targets, all where none is named, and runs each for some seconds.
+pub(super) fn run(place: &Place, only: &[String], seconds: u64) -> Result<Count> {
+    let path = place.root.join(FOLDER).join("Cargo.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+    let manifest: Table = text.parse().with_context(|| format!("read {}", path.display()))?;
+    let mut names = names(&manifest);
+    if let Some(unknown) = only.iter().find(|name| !names.contains(name)) {
+        bail!("there is no fuzz target `{unknown}`; there are {}", names.join(", "));
+    }
+    names.retain(|name| only.is_empty() || only.contains(name));
     let step = Step::begin(&place.logs(), "build: fuzz targets")?;
-    let targets = match build(place, &folder, &step) {
+    let targets = match build(place, &names, &step) {
         Ok(targets) => targets,
         Err(error) => {
             step.end("failed");
@@ -55,12 +62,12 @@ pub(super) fn run(place: &Place, seconds: u64) -> Result<Count> {
     step.end(&format!("{} targets", targets.len()));
     let mut count = Count::default();
     for target in targets {
-        count.add(Count::one(one(place, &folder, &target, seconds)?));
+        count.add(Count::one(one(place, &target, &seeds(&manifest, &target.name), seconds)?));
     }
     Ok(count)
 }
 
-fn build(place: &Place, folder: &Path, step: &Step) -> Result<Vec<Program>> {
+fn build(place: &Place, names: &[String], step: &Step) -> Result<Vec<Program>> {
     let wrapper = place.own().join("rustc-fuzz");
     // Written only when it differs: cargo looks at its time to know what is stale.
     if fs::read_to_string(&wrapper).ok().as_deref() != Some(WRAPPER) {
@@ -70,25 +77,27 @@ fn build(place: &Place, folder: &Path, step: &Step) -> Result<Vec<Program>> {
     }
     // The whole workspace is selected, so that the dependencies have the features they have in every other build.
     let mut command = build::cargo(place, &["build", "--workspace"]);
-    command.env("RUSTC_WORKSPACE_WRAPPER", wrapper);
-    for name in names(&fs::read_to_string(folder.join("Cargo.toml")).context("read the manifest of the fuzz targets")?)?
-    {
-        command.args(["--bin", &name]);
-    }
+    command.env("RUSTC_WORKSPACE_WRAPPER", wrapper).args(names.iter().flat_map(|name| ["--bin", name]));
     let mut programs = build::programs(step, &mut command)?;
-    programs.retain(|program| program.folder == folder);
+    programs.retain(|program| names.contains(&program.name));
     Ok(programs)
 }
 
-/// The binaries that a manifest names.
-fn names(manifest: &str) -> Result<Vec<String>> {
-    let manifest: Table = manifest.parse().context("read the manifest of the fuzz targets")?;
+/// The binaries that the manifest names.
+fn names(manifest: &Table) -> Vec<String> {
     let binaries = manifest.get("bin").and_then(Value::as_array).into_iter().flatten();
-    Ok(binaries.filter_map(|binary| Some(binary.get("name")?.as_str()?.to_owned())).collect())
+    binaries.filter_map(|binary| Some(binary.get("name")?.as_str()?.to_owned())).collect()
+}
+
+/// The folders with inputs that the manifest gives a target to start from.
+fn seeds(manifest: &Table, target: &str) -> Vec<PathBuf> {
+    let seeds =
+        manifest.get("package").and_then(|package| package.get("metadata")?.get("seeds")?.get(target)?.as_array());
+    seeds.into_iter().flatten().filter_map(|folder| Some(PathBuf::from(folder.as_str()?))).collect()
 }
 
 /// Runs one target; new inputs go to the build's folder, inputs that are in the checkout are only read.
-fn one(place: &Place, folder: &Path, target: &Program, seconds: u64) -> Result<bool> {
+fn one(place: &Place, target: &Program, seeds: &[PathBuf], seconds: u64) -> Result<bool> {
     let step = Step::begin(&place.logs(), &target.name)?;
     let own = place.own().join("fuzz-found").join(&target.name);
     let corpus = own.join("corpus");
@@ -103,8 +112,8 @@ fn one(place: &Place, folder: &Path, target: &Program, seconds: u64) -> Result<b
         .arg("-print_final_stats=1")
         .arg(format!("-artifact_prefix={}/", own.display()))
         .arg(&corpus)
-        .args(seeds(folder, &target.name))
-        .current_dir(folder);
+        .args(seeds)
+        .current_dir(&place.root);
     let printed = step.run_within(&mut command, Duration::from_secs(seconds + 120))?;
     if printed.success {
         step.end(&format!("{} inputs", inputs(&printed.text)));
@@ -115,11 +124,6 @@ fn one(place: &Place, folder: &Path, target: &Program, seconds: u64) -> Result<b
     Ok(printed.success)
 }
 
-fn seeds(folder: &Path, target: &str) -> Option<PathBuf> {
-    let name = target.strip_prefix("fuzz-").unwrap_or(target);
-    Some(folder.join("corpus").join(name)).filter(|seeds| seeds.is_dir())
-}
-
 fn inputs(text: &str) -> &str {
     let line = text.lines().find_map(|line| line.strip_prefix("stat::number_of_executed_units:"));
     line.map_or("some", str::trim)
@@ -127,12 +131,18 @@ fn inputs(text: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{inputs, names};
+    use std::path::Path;
+
+    use super::{inputs, names, seeds};
 
     #[test]
-    fn the_targets_are_those_that_the_manifest_names() {
-        let manifest = "[package]\nname = \"fuzz\"\n[[bin]]\nname = \"fuzz-rule\"\n[[bin]]\nname = \"fuzz-record\"\n";
-        assert_eq!(names(manifest).expect("it is TOML"), ["fuzz-rule", "fuzz-record"]);
+    fn targets_and_seeds_are_those_that_the_manifest_names() {
+        let text = "[package]\nname = \"fuzz\"\n[package.metadata.seeds]\nfuzz-rule = [\"rules/content\"]\n\
+                    [[bin]]\nname = \"fuzz-rule\"\n[[bin]]\nname = \"fuzz-record\"\n";
+        let manifest = text.parse().expect("it is TOML");
+        assert_eq!(names(&manifest), ["fuzz-rule", "fuzz-record"]);
+        assert_eq!(seeds(&manifest, "fuzz-rule"), [Path::new("rules/content")]);
+        assert!(seeds(&manifest, "fuzz-record").is_empty());
     }
 
     #[test]

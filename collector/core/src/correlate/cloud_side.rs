@@ -76,7 +76,8 @@ pub(crate) struct CloudSide {
     by_instance: Bounded<String, BTreeSet<String>>,
     issued: Bounded<String, Issue>,
     issued_by: Bounded<String, BTreeSet<String>>,
-    accounts: Bounded<(String, String), Kept<CallKey, Call>>,
+    /// By user name, as the cluster writes it: `system:serviceaccount:NAMESPACE:NAME`, `sam@example.com`.
+    callers: Bounded<String, Kept<CallKey, Call>>,
     account_of_pod: Bounded<String, (String, String)>,
     requests: Bounded<(String, String), Kept<CallKey, Request>>,
     egress: Bounded<IpAddr, BTreeSet<String>>,
@@ -89,7 +90,7 @@ impl CloudSide {
             by_instance: Bounded::new(),
             issued: Bounded::new(),
             issued_by: Bounded::new(),
-            accounts: Bounded::new(),
+            callers: Bounded::new(),
             account_of_pod: Bounded::new(),
             requests: Bounded::new(),
             egress: Bounded::new(),
@@ -142,12 +143,13 @@ impl CloudSide {
     fn kubernetes(&mut self, entry: &AuditEntry) {
         let order = (entry.time.ns, entry.id.clone());
         let name = entry.text(&["user", "username"]).unwrap_or_default();
-        if let Some((namespace, account)) = crate::detect::service_account(name) {
-            let account = (namespace.to_owned(), account.to_owned());
-            if let Some((uid, _)) = crate::detect::pod_of_caller(entry) {
-                self.account_of_pod.of(&uid.to_owned(), || account.clone());
-            }
-            self.accounts.of(&account, || Kept::newest(FACTS)).add(order.clone(), facts::call(entry));
+        if !name.is_empty() {
+            self.callers.of(&name.to_owned(), || Kept::newest(FACTS)).add(order.clone(), facts::call(entry));
+        }
+        if let (Some((namespace, account)), Some((uid, _))) =
+            (crate::detect::service_account(name), crate::detect::pod_of_caller(entry))
+        {
+            self.account_of_pod.of(&uid.to_owned(), || (namespace.to_owned(), account.to_owned()));
         }
         let Some((pod, request)) = request(entry) else { return };
         self.requests.of(&pod, || Kept::newest(FACTS)).add(order, request);
@@ -172,9 +174,14 @@ impl CloudSide {
         self.issued_by.items.get(credential).into_iter().flatten()
     }
 
+    /// Calls of a user of the cluster, in order of time.
+    pub(crate) fn caller<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a Call> + use<'a> {
+        self.callers.items.get(name).into_iter().flat_map(Kept::iter)
+    }
+
+    /// Calls of a service account, in order of time.
     pub(crate) fn account(&self, namespace: &str, name: &str) -> impl Iterator<Item = &Call> {
-        let account = (namespace.to_owned(), name.to_owned());
-        self.accounts.items.get(&account).into_iter().flat_map(Kept::iter)
+        self.caller(&format!("system:serviceaccount:{namespace}:{name}"))
     }
 
     /// The service account of a container's pod: as the node knows it, else as the cluster's log showed it.

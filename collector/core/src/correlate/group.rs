@@ -151,12 +151,20 @@ fn shared(edges: &[Edge]) -> BTreeSet<&Entity> {
     others.into_iter().filter(|(_, others)| others.len() > SHARED).map(|(entity, _)| entity).collect()
 }
 
-/// Gives each edge to every group that one of its ends, or its first evidence, is part of.
+/// Gives each edge to every group that one of its ends, or its evidence, is part of. A weak one must have both ends in it: it
+/// may add to a case, and not widen it.
 fn attach(edges: &[Edge], forest: &mut Forest, groups: &mut BTreeMap<usize, Group>) {
     let mut order: Vec<&Edge> = edges.iter().collect();
     order.sort_by_key(|edge| (edge.bridge, &edge.from, &edge.to, edge.strength, &edge.reason));
     order.dedup();
     for edge in order {
+        if edge.strength == Strength::Weak {
+            let mut root = |entity| key_of(entity).and_then(|glue| forest.known_root(&glue));
+            let (from, to) = (root(&edge.from), root(&edge.to));
+            if from.is_none() || from != to {
+                continue;
+            }
+        }
         let roots: BTreeSet<usize> = of_edge(edge).iter().filter_map(|glue| forest.known_root(glue)).collect();
         for root in roots {
             if let Some(group) = groups.get_mut(&root) {

@@ -10,6 +10,8 @@ mod join;
 mod node_side;
 mod related;
 mod sighting;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

@@ -5,11 +5,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::Correlator;
+use super::bridge::CALLER_GAP_NS;
 use super::cloud_side::Credential;
 use super::facts::{Call, Loss};
 use super::group::Group;
 use super::join::metadata::{Place, instance, place};
-use crate::model::{EdgeState, Entity, EvidenceRef, Identity, Moment, Strength};
+use crate::model::{Bridge, Edge, EdgeState, Entity, EvidenceRef, Identity, Moment, Strength};
 
 /// Calls given in all.
 const USES: usize = 2_048;
@@ -22,7 +23,7 @@ const NEAR_NS: u64 = 300_000_000_000;
 pub struct Use {
     /// When.
     pub time: Moment,
-    /// The credential: an access key id, or a session's ARN where the log has no key.
+    /// The credential: an access key id, a session's ARN where the log has no key, or a user of the cluster.
     pub credential: String,
     /// What was called.
     pub action: String,
@@ -52,7 +53,7 @@ pub struct Left {
 pub struct Related {
     /// Roles, sessions, keys, addresses and resources of the group's credentials; sorted, each once.
     pub entities: Vec<Entity>,
-    /// Calls of the group's credentials, in order of time.
+    /// Calls of the group's credentials since shortly before its first finding, and of a person who was let in; in order of time.
     pub uses: Vec<Use>,
     /// Credentials that left their node: the first call from each address.
     pub left: Vec<Left>,
@@ -70,13 +71,19 @@ pub(super) fn of(known: &Correlator, group: &Group) -> Related {
         let Some(credential) = known.cloud.credential(&name) else { continue };
         entities.extend(credential.identities.iter().cloned().map(|identity| Entity::Identity { identity }));
         related.left.extend(left(known, credential, &name, since));
-        for call in credential.calls.iter() {
+        // What a long-lived key did in the days before is its ordinary life, not this case.
+        let begin = since.ns.saturating_sub(NEAR_NS);
+        for call in credential.calls.iter().filter(|call| call.time.ns >= begin) {
             entities.extend(call.address.map(|address| Entity::Address { address }));
             entities.extend(call.resources.iter().cloned().map(|arn| Entity::CloudResource { arn }));
             related.uses.push(used(call, &name));
         }
     }
+    for edge in group.edges.iter().filter(|edge| edge.bridge == Bridge::B5 && edge.state == EdgeState::Joined) {
+        related.uses.extend(around(known, edge));
+    }
     related.uses.sort();
+    related.uses.dedup();
     related.uses.truncate(USES);
     related.left.sort();
     related.entities = entities.into_iter().collect();
@@ -86,10 +93,22 @@ pub(super) fn of(known: &Correlator, group: &Group) -> Related {
     related
 }
 
+/// What the one who was let in called besides, from the same address and without a long pause.
+fn around(known: &Correlator, edge: &Edge) -> Vec<Use> {
+    let Entity::Identity { identity: Identity::Person { name } } = &edge.to else { return Vec::new() };
+    let calls: Vec<&Call> = known.cloud.caller(name).collect();
+    let Some(asked) = calls.iter().find(|call| edge.evidence.iter().any(|evidence| *evidence == call.evidence)) else {
+        return Vec::new();
+    };
+    let near =
+        |call: &&&Call| call.address == asked.address && asked.time.delta_ns(call.time).unsigned_abs() <= CALLER_GAP_NS;
+    calls.iter().filter(near).map(|call| used(call, name)).collect()
+}
+
 /// Credentials of the group: those its findings name, and those that a joined edge leads to.
 fn credentials(group: &Group) -> BTreeSet<String> {
     let of_findings = group.findings.iter().flat_map(|finding| &finding.entities);
-    let joined = |edge: &&crate::model::Edge| edge.state == EdgeState::Joined && edge.strength >= Strength::Strong;
+    let joined = |edge: &&Edge| edge.state == EdgeState::Joined && edge.strength >= Strength::Strong;
     let of_edges = group.edges.iter().filter(joined).flat_map(|edge| [&edge.from, &edge.to]);
     let name = |entity: &Entity| match entity {
         Entity::Identity { identity: Identity::AccessKey { id } } => Some(id.clone()),

@@ -4,9 +4,12 @@
 mod entities;
 mod finding;
 mod processes;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use rules::{Engine, JsonEvent, LogSource, RuleIndex, fields};
 
@@ -41,7 +44,7 @@ struct Node {
 /// Events and entries go in, findings come out.
 #[derive(Debug)]
 pub struct Detector {
-    engine: Engine,
+    engine: Arc<Engine>,
     nodes: Map<String, Node>,
     pods: Map<(String, String), String>,
     pods_in_order: VecDeque<(String, String)>,
@@ -52,10 +55,10 @@ pub struct Detector {
 }
 
 impl Detector {
-    /// A detector that has seen nothing.
-    pub fn new(engine: Engine) -> Self {
+    /// A detector that has seen nothing. The engine may be shared with other detectors.
+    pub fn new(engine: impl Into<Arc<Engine>>) -> Self {
         Self {
-            engine,
+            engine: engine.into(),
             nodes: Map::default(),
             pods: Map::default(),
             pods_in_order: VecDeque::new(),
@@ -99,7 +102,7 @@ impl Detector {
         let pods = &self.pods;
         let pod = |namespace: &str, name: &str| pods.get(&(namespace.to_owned(), name.to_owned())).cloned();
         let entities = entities::of_entry(entry, &pod);
-        let engine = &self.engine;
+        let engine = &*self.engine;
         let find = |index: &RuleIndex| {
             let matched = engine.explain(*index, &view);
             finding::of_rule(engine.rule(*index), matched, entry.evidence(), entry.time, entities.clone())

@@ -46,7 +46,8 @@ impl Program {
             directory: exec.directory.0.clone(),
             inode: exec.inode,
             memfd: exec.memfd,
-            deleted: exec.links == 0 && !exec.memfd,
+            // Without an inode the file could not be read, and its links are not known.
+            deleted: exec.links == 0 && exec.inode != 0,
             upper_layer: exec.upper_layer,
             capabilities: exec.capabilities,
         }

@@ -12,13 +12,14 @@ use crate::model::{Body, NodeEvent, Origin};
 const WRITING: u32 = 0o1 | 0o2 | 0o100;
 
 /// The sources under which rules see an event: none for most bodies of the agent itself, two for a sensitive file that is written.
+/// The same as on the node, so that a trigger and our own match are one finding.
 pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
     match body {
         Body::Exec(_) => [Some(fields::PROCESS_CREATION), None],
         Body::Exit { .. } => [Some(fields::PROCESS_END), None],
-        Body::FileOpen { flags, sensitive, .. } => {
+        Body::FileOpen { flags, sensitive, result, .. } => {
             let access = if sensitive.is_empty() { None } else { Some(fields::FILE_ACCESS) };
-            let write = if flags & WRITING == 0 { None } else { Some(fields::FILE_EVENT) };
+            let write = if flags & WRITING == 0 || *result < 0 { None } else { Some(fields::FILE_EVENT) };
             [access, write]
         }
         Body::FileUnlink { .. } => [Some(fields::FILE_DELETE), None],

@@ -8,9 +8,36 @@ use super::entity::ProcessKey;
 use super::evidence::EvidenceRef;
 use super::time::Moment;
 
-/// Bytes that an attacker chose. They stay bytes until somebody reads them; `Display` escapes them.
+/// Bytes that an attacker chose. They stay bytes until somebody reads them; `Display` escapes them. In JSON: a string where they are
+/// UTF-8, else `{"hex": "…"}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(from = "RawJson", into = "RawJson")]
 pub struct Raw(pub Vec<u8>);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum RawJson {
+    Text(String),
+    Bytes {
+        #[serde(with = "hex")]
+        hex: Vec<u8>,
+    },
+}
+
+impl From<RawJson> for Raw {
+    fn from(json: RawJson) -> Self {
+        Self(match json {
+            RawJson::Text(text) => text.into_bytes(),
+            RawJson::Bytes { hex } => hex,
+        })
+    }
+}
+
+impl From<Raw> for RawJson {
+    fn from(raw: Raw) -> Self {
+        String::from_utf8(raw.0).map_or_else(|other| Self::Bytes { hex: other.into_bytes() }, Self::Text)
+    }
+}
 
 impl Raw {
     /// The text for people: printable UTF-8 as it is, all else escaped (`\xff`, `\u{202e}`).
@@ -195,5 +222,19 @@ impl NodeEvent {
             Origin::Container { id } => Some(id),
             Origin::Host | Origin::Unknown { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_come_back_from_json_as_they_were() {
+        for bytes in [b"/tmp/x".as_slice(), b"\xff\xfe", b"{\"hex\": 1}", b""] {
+            let json = serde_json::to_string(&Raw(bytes.to_vec())).expect("it is JSON");
+            assert_eq!(serde_json::from_str::<Raw>(&json).expect(&json).0, bytes);
+        }
+        assert_eq!(serde_json::to_string(&Raw(b"/tmp/x".to_vec())).expect("it is JSON"), "\"/tmp/x\"");
     }
 }

@@ -125,10 +125,7 @@ fn entities(group: &Group, related: &Related) -> Vec<Entity> {
 }
 
 fn moments<'a>(group: &'a Group, related: &'a Related) -> impl Iterator<Item = Moment> {
-    let started = group.findings.iter().map(|finding| finding.time).min();
-    let uses =
-        related.uses.iter().map(|call| call.time).filter(move |time| started.is_none_or(|started| *time >= started));
-    group.findings.iter().map(|finding| finding.time).chain(uses)
+    group.findings.iter().map(|finding| finding.time).chain(related.uses.iter().map(|call| call.time))
 }
 
 /// Evidence of several things, first one first; `None` when there is nothing.

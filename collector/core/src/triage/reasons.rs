@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{cite, crosses, joined, tactics, worst};
 use crate::correlate::{Group, Related};
-use crate::model::{Bridge, Claim, EdgeState, Entity, Finding, Identity, Level, Strength};
+use crate::model::{Bridge, Claim, EdgeState, Entity, EvidenceRef, Finding, Identity, Level, Strength};
 
 /// By the level of the worst finding. A high rule alone is not enough for anything automatic.
 const WORST: [i32; 5] = [0, 5, 18, 32, 45];
@@ -33,8 +33,11 @@ const STRONG: i32 = 15;
 /// For each further bridge of another kind.
 const FURTHER_BRIDGE: i32 = 5;
 
+/// Somebody was let in by the API server: that is how administration looks too, and the edge says who can be asked.
+const LET_IN: i32 = 6;
+
 /// An instance's credential was used outside of its instance: there is no good reason for that.
-const LEFT: i32 = 25;
+const LEFT: i32 = 40;
 
 /// Only one rule says so.
 const ONE_RULE: i32 = 8;
@@ -48,8 +51,8 @@ const AWAITED: i32 = 4;
 /// Every call with its credentials was refused.
 const REFUSED: i32 = 6;
 
-/// A provider's own service did all of it.
-const BY_SERVICE: i32 = 20;
+/// A provider's own service did all of it, or passed all of it on.
+const BY_SERVICE: i32 = 35;
 
 /// Losses told one by one; beyond that their number says enough.
 const LOSSES_TOLD: usize = 3;
@@ -86,7 +89,7 @@ impl Scales {
 
 pub(super) fn weigh(group: &Group, related: &Related, scales: &mut Scales) {
     rules(group, scales);
-    chain(group, scales);
+    chain(group, related, scales);
     bridges(group, scales);
     left(related, scales);
     lost(related, scales);
@@ -103,9 +106,12 @@ fn rules(group: &Group, scales: &mut Scales) {
     scales.speaks_for(weight, cite(worst_finding.evidence.iter()).map(|evidence| Claim::new(text, evidence)));
 
     let mut others: BTreeMap<&str, &Finding> = BTreeMap::new();
+    // Several rules that name one event are one opinion.
+    let mut events = BTreeSet::from([worst_finding.evidence.first()]);
     for finding in group.findings.iter().filter(|finding| finding.level >= Level::Medium) {
-        if finding.rule_id != worst_finding.rule_id {
-            others.entry(&finding.rule_id).or_insert(finding);
+        let known = finding.rule_id == worst_finding.rule_id || others.contains_key(finding.rule_id.as_str());
+        if !known && events.insert(finding.evidence.first()) {
+            others.insert(&finding.rule_id, finding);
         }
     }
     let count = i32::try_from(others.len()).unwrap_or(i32::MAX);
@@ -116,20 +122,21 @@ fn rules(group: &Group, scales: &mut Scales) {
         let evidence = cite(others.values().map(|finding| finding.evidence.first()));
         let weight = count.saturating_mul(FURTHER_RULE).min(FURTHER_RULES);
         scales.speaks_for(weight, evidence.map(|evidence| Claim::new(text, evidence)));
-    } else {
-        let text = "only one rule of at least medium level matched";
+    } else if !joined(group).any(|edge| crosses(edge) && edge.strength >= Strength::Strong) {
+        let text = "a single rule, and nothing joins it to another plane";
         scales.speaks_against(ONE_RULE, cite(worst_finding.evidence.iter()).map(|evidence| Claim::new(text, evidence)));
     }
 }
 
-fn chain(group: &Group, scales: &mut Scales) {
+fn chain(group: &Group, related: &Related, scales: &mut Scales) {
     let stages = tactics::stages(group);
+    let grave = worst(group) > Level::Medium || !related.left.is_empty();
     if stages.len() < 2 {
         return;
     }
     let further = i32::try_from(stages.len() - 1).unwrap_or(i32::MAX);
-    let most = if worst(group) > Level::Medium { FURTHER_TACTICS } else { FURTHER_TACTICS_MILD };
-    let ordered = tactics::in_order(&stages) && worst(group) > Level::Medium;
+    let most = if grave { FURTHER_TACTICS } else { FURTHER_TACTICS_MILD };
+    let ordered = tactics::in_order(&stages) && grave;
     let weight = further.saturating_mul(FURTHER_TACTIC).min(most) + if ordered { IN_ORDER } else { 0 };
     let names = stages.iter().map(|stage| stage.name).collect::<Vec<_>>().join(", ");
     let order = if ordered { ", in the order in which an attack goes" } else { "" };
@@ -150,6 +157,7 @@ fn bridges(group: &Group, scales: &mut Scales) {
     in_order.sort_by_key(|edge| std::cmp::Reverse(edge.strength));
     for (place, edge) in in_order.into_iter().enumerate() {
         let weight = match (place, edge.strength) {
+            _ if edge.bridge == Bridge::B5 => LET_IN,
             (0, Strength::Exact) => EXACT,
             (0, _) => STRONG,
             _ => FURTHER_BRIDGE,
@@ -198,10 +206,14 @@ fn refused(group: &Group, related: &Related, scales: &mut Scales) {
 
 fn by_service(group: &Group, scales: &mut Scales) {
     let service = |finding: &Finding| {
-        matches!(finding.entities.first(), Some(Entity::Identity { identity: Identity::Service { .. } }))
+        let named = matches!(finding.entities.first(), Some(Entity::Identity { identity: Identity::Service { .. } }));
+        let in_a_log = matches!(finding.evidence.first(), EvidenceRef::Audit { .. });
+        let address = finding.entities.iter().any(|entity| matches!(entity, Entity::Address { .. }));
+        named || (in_a_log && !address)
     };
     if group.findings.iter().all(service) {
-        let text = "a service of the provider or of the cluster did all of it";
+        let text =
+            "a service of the provider or of the cluster did all of it, or passed it on: no call came from an address";
         let evidence = cite(group.findings.iter().map(|finding| finding.evidence.first()));
         scales.speaks_against(BY_SERVICE, evidence.map(|evidence| Claim::new(text, evidence)));
         scales.known_benign = true;

@@ -1,7 +1,7 @@
 //! The order of ATT&CK's tactics, and which of them a group shows. Takes findings; gives stages in the order of the chain. Knows the words
 //! of ATT&CK v19 and, for rules that were written before, those of v18.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::correlate::Group;
 use crate::model::Finding;
@@ -32,14 +32,19 @@ pub(super) struct Stage<'g> {
     pub(super) first: &'g Finding,
 }
 
-/// The tactics that a group shows by findings of at least low level, in the order of the chain.
+/// The tactics that a group shows by findings of at least low level, in the order of the chain. One event is one step, however many
+/// rules and tags name it: each adds at most one tactic, the first that is not shown yet.
 pub(super) fn stages(group: &Group) -> Vec<Stage<'_>> {
     let mut found: BTreeMap<usize, &Finding> = BTreeMap::new();
+    let mut steps = BTreeSet::new();
     for finding in group.findings.iter().filter(|finding| finding.level >= crate::model::Level::Low) {
-        for tactic in &finding.tactics {
-            if let Some(place) = CHAIN.iter().position(|name| name == tactic) {
-                found.entry(place).or_insert(finding);
-            }
+        if steps.contains(finding.evidence.first()) {
+            continue;
+        }
+        let places = finding.tactics.iter().filter_map(|tactic| CHAIN.iter().position(|name| name == tactic));
+        if let Some(place) = places.filter(|place| !found.contains_key(place)).min() {
+            found.insert(place, finding);
+            steps.insert(finding.evidence.first());
         }
     }
     found.into_iter().filter_map(|(place, first)| Some(Stage { name: CHAIN.get(place)?, first })).collect()

@@ -13,18 +13,18 @@ use super::super::contain::ContainError;
 
 /// How to reach AWS.
 #[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, default)]
 pub struct AwsConfig {
     /// Region that requests are signed for. IAM is global: default `us-east-1`.
-    #[serde(default = "default_region")]
     pub region: String,
     /// Another endpoint than AWS's own, for a stand-in or a proxy. Default: AWS.
-    #[serde(default)]
     pub endpoint: Option<String>,
 }
 
-fn default_region() -> String {
-    "us-east-1".to_owned()
+impl Default for AwsConfig {
+    fn default() -> Self {
+        Self { region: "us-east-1".to_owned(), endpoint: None }
+    }
 }
 
 /// The calls.

@@ -39,6 +39,7 @@ pub struct Events {
     objects: Arc<dyn ObjectStore>,
     state: State,
     health: Health,
+    at_open: u64,
 }
 
 impl Events {
@@ -63,13 +64,19 @@ impl Events {
             }
         })?;
         state.put_entries(&landed).await?;
+        let at_open = at.sequence;
         let (landing, writer) = landing::open(directory, at, cursors, config.segment_bytes, health.clone());
-        Ok((Self { landing, objects, state, health }, writer))
+        Ok((Self { landing, objects, state, health, at_open }, writer))
     }
 
     /// The landing log.
     pub fn landing(&self) -> &Landing {
         &self.landing
+    }
+
+    /// The last frame that was there when the store was opened: judgement is whole only from here on.
+    pub fn sequence_at_open(&self) -> u64 {
+        self.at_open
     }
 
     /// A reader of all frames after this one.

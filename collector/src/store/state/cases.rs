@@ -23,24 +23,35 @@ pub struct StoredCase {
 }
 
 impl State {
-    /// Keeps findings; says which of them are new.
-    pub async fn put_findings(&self, findings: &[Finding]) -> Result<Vec<Finding>, StateError> {
+    /// Those of these findings that are not kept yet.
+    pub async fn new_findings(&self, findings: &[Finding]) -> Result<Vec<Finding>, StateError> {
         let mut new = Vec::new();
+        for finding in findings {
+            let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM findings WHERE id = ?")
+                .bind(&finding.id.0)
+                .fetch_optional(&self.pool)
+                .await?;
+            if known.is_none() {
+                new.push(finding.clone());
+            }
+        }
+        Ok(new)
+    }
+
+    /// Keeps findings; one that got more evidence replaces what it was.
+    pub async fn put_findings(&self, findings: &[Finding]) -> Result<(), StateError> {
         let mut change = self.pool.begin().await?;
         for finding in findings {
-            let done = sqlx::query("INSERT OR IGNORE INTO findings VALUES (?, ?, ?, ?)")
+            sqlx::query("INSERT OR REPLACE INTO findings VALUES (?, ?, ?, ?)")
                 .bind(&finding.id.0)
                 .bind(&finding.rule_id)
                 .bind(signed(finding.time.ns))
                 .bind(to_json("finding", finding)?)
                 .execute(&mut *change)
                 .await?;
-            if done.rows_affected() > 0 {
-                new.push(finding.clone());
-            }
         }
         change.commit().await?;
-        Ok(new)
+        Ok(())
     }
 
     /// All findings in order of time.

@@ -19,12 +19,12 @@ impl Question<'_> {
             node.entered.iter().filter(|entered| entered.who.container.as_ref() == Some(id)).collect();
         let inside: BTreeSet<&ProcessKey> = here.iter().map(|entered| &entered.who.process).collect();
         // Children of the one who came in came in with it.
-        let roots =
-            here.iter().filter(|entered| !entered.parent.as_ref().is_some_and(|parent| inside.contains(parent)));
+        let inside_parent = |entered: &&&Entered| entered.parent.as_ref().is_some_and(|parent| inside.contains(parent));
+        let roots: Vec<&Entered> = here.iter().filter(|entered| !inside_parent(entered)).copied().collect();
         let mut joined = BTreeSet::new();
         let mut unexplained = Vec::new();
-        for entered in roots {
-            match self.entry_edge(entered, pod, &here) {
+        for entered in &roots {
+            match self.entry_edge(entered, pod, &roots) {
                 Some(edge) => {
                     joined.insert(entered.who.process.clone());
                     self.add(edge);
@@ -38,7 +38,7 @@ impl Question<'_> {
         }
     }
 
-    fn entry_edge(&self, entered: &Entered, pod: &ContainerSeen, here: &[&Entered]) -> Option<Edge> {
+    fn entry_edge(&self, entered: &Entered, pod: &ContainerSeen, roots: &[&Entered]) -> Option<Edge> {
         let near = |request: &&Request| within(request.time, entered.time);
         let fits = |request: &&Request| {
             let container = request.container.as_ref();
@@ -51,7 +51,7 @@ impl Question<'_> {
         let said = !request.command.is_empty();
         // Without the command, a second process that came in at the same time could be the one that was asked for.
         let others =
-            here.iter().filter(|other| other.who.process != entered.who.process && within(request.time, other.time));
+            roots.iter().filter(|other| other.who.process != entered.who.process && within(request.time, other.time));
         let strength = if said || others.count() == 0 { Strength::Strong } else { Strength::Weak };
         let from = request.address.map_or_else(String::new, |address| format!(" from {address}"));
         let command = if said { "with the same command" } else { "the log does not carry the command" };

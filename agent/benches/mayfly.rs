@@ -1,0 +1,88 @@
+//! How fast one core takes records to the log, and how large they are there. Takes nothing; prints a JSON object a line:
+//! `{"name", "value", "unit", "goal", "met"}`. The records are made as the kernel programs make them, of a node with forty
+//! containers: processes that start, write files, connect and end, in the proportions of a build server.
+
+mod records;
+
+use std::time::{Duration, Instant};
+
+use agent::clock::Clock;
+use agent::health::{Health, usage};
+use agent::log::{Log, LogOptions};
+use agent::observe::Observer;
+use agent::origin::{Origin, Settings};
+use agent::pipeline::Pipeline;
+use proto::v1::Event;
+use records::Node;
+
+/// Records of one run; a few seconds of work.
+const RECORDS: usize = 1_500_000;
+
+/// Between two looks at the clock of the log.
+const BATCH: usize = 4096;
+
+fn main() {
+    let folder = tempfile::tempdir().expect("a folder for the log");
+    let clock = Clock::system();
+    let log = Log::open(options(&folder), [1; 16], &clock).expect("an empty folder");
+    let nowhere = folder.path().join("nothing");
+    let settings = Settings {
+        proc: nowhere.clone(),
+        host: nowhere.clone(),
+        cgroups: Some(nowhere.clone()),
+        ..Settings::default()
+    };
+    let observer = Observer::new(Origin::new(settings));
+    let on_event = |_: &Event, _: &Observer| {};
+    let mut pipeline = Pipeline::new(observer, log.clone(), clock.clone(), Health::default(), nowhere, on_event);
+    let mut node = Node::new(clock.now().boot_ns);
+    node.containers(|record| pipeline.record(record));
+
+    let (mut records, mut taken, mut batch) = (0, Duration::ZERO, Vec::new());
+    while records < RECORDS {
+        node.batch(BATCH, &mut batch);
+        let begin = Instant::now();
+        for record in &batch {
+            pipeline.record(record);
+        }
+        log.tick();
+        taken += begin.elapsed();
+        records += batch.len();
+    }
+    log.close_block();
+    let events = log.newest() as f64;
+    print("agent_events_per_second", events / taken.as_secs_f64(), "events/s", 300_000.0, true);
+    print("agent_bytes_per_event", log.counters().written_bytes as f64 / events, "bytes", 60.0, false);
+    print("agent_resident", usage().0 as f64 / f64::from(1 << 20), "MiB", 64.0, false);
+    seal(&log);
+}
+
+/// How long it takes until the last five minutes are fixed, and until they lie in a file of their own.
+fn seal(log: &Log) {
+    let begin = Instant::now();
+    let sealed = log.seal(Duration::from_mins(5)).expect("the log is readable");
+    print("agent_recorder_sealed", begin.elapsed().as_secs_f64() * 1e3, "ms", 5.0, false);
+    let mut copy = Vec::new();
+    let begin = Instant::now();
+    sealed.write_to(&mut copy).expect("the segments are there");
+    let rate = copy.len() as f64 / begin.elapsed().as_secs_f64() / f64::from(1 << 20);
+    print("agent_recorder_copied", rate, "MiB/s", 100.0, true);
+}
+
+fn options(folder: &tempfile::TempDir) -> LogOptions {
+    let level = std::env::var("MAYFLY_BENCH_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(1);
+    LogOptions {
+        folder: folder.path().join("log"),
+        max_bytes: 2 << 30,
+        max_age: Duration::from_hours(1),
+        block_bytes: 256 << 10,
+        block_age: Duration::from_millis(200),
+        level,
+        awaits_sender: true,
+    }
+}
+
+fn print(name: &str, value: f64, unit: &str, goal: f64, more_is_better: bool) {
+    let met = if more_is_better { value >= goal } else { value <= goal };
+    println!("{}", serde_json::json!({ "name": name, "value": value, "unit": unit, "goal": goal, "met": met }));
+}

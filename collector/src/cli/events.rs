@@ -1,0 +1,107 @@
+//! `mayfly events`: what the nodes saw, one line an event.
+
+use anyhow::Result;
+use clap::Args;
+use collector_core::model::event::Raw;
+use collector_core::model::{Body, NodeEvent};
+use serde_json::Value;
+
+use super::client::{Client, quote};
+use super::say::{self, list as items};
+
+/// Which events.
+#[derive(Debug, Args)]
+pub struct Wanted {
+    /// Of this node.
+    #[arg(long)]
+    node: Option<String>,
+    /// In the container of this full id.
+    #[arg(long)]
+    container: Option<String>,
+    /// Not earlier than this: `2026-11-21T18:10:23Z`.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    from: Option<u64>,
+    /// Not later than this.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    to: Option<u64>,
+    /// At most so many.
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+}
+
+fn moment(text: &str) -> Result<u64, String> {
+    let moment: jiff::Timestamp = text.parse().map_err(|error| format!("{error}; write 2026-11-21T18:10:23Z"))?;
+    u64::try_from(moment.as_nanosecond()).map_err(|_| "before 1970".to_owned())
+}
+
+/// Prints them.
+pub(crate) async fn show(client: &Client, wanted: &Wanted, json: bool) -> Result<()> {
+    let mut query = format!("/events?limit={}", wanted.limit);
+    for (name, value) in [("node", &wanted.node), ("container", &wanted.container)] {
+        if let Some(value) = value {
+            query.extend(["&", name, "=", &quote(value)]);
+        }
+    }
+    for (name, value) in [("from", wanted.from), ("to", wanted.to)] {
+        if let Some(value) = value {
+            query.extend(["&", name, "=", &value.to_string()]);
+        }
+    }
+    let answer = client.get(&query).await?;
+    if json {
+        return say::json(&answer);
+    }
+    for event in items(&answer, "/events") {
+        if let Ok(event) = serde_json::from_value::<NodeEvent>(event.clone()) {
+            say::line(&one_line(&event))?;
+        }
+    }
+    if answer.get("more").and_then(Value::as_bool) == Some(true) {
+        say::line("… there are more: raise --limit, or narrow the question with --from and --to")?;
+    }
+    Ok(())
+}
+
+fn one_line(event: &NodeEvent) -> String {
+    let actor =
+        event.actor.as_ref().map_or(String::new(), |actor| format!("{} {}", actor.process.pid, actor.executable));
+    let place = event.container().map_or("-", |id| id.get(..12).unwrap_or(id));
+    format!("{}  {:<12} {:<12} {actor}  {}", event.time, event.node, place, what(&event.body))
+}
+
+fn what(body: &Body) -> String {
+    match body {
+        Body::Fork { child } => format!("fork {}", child.pid),
+        Body::Exec(exec) => {
+            let words: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
+            let marks = [
+                (exec.memfd, " [memory]"),
+                (exec.upper_layer, " [writable layer]"),
+                (exec.links == 0, " [deleted]"),
+                (exec.stopped_in_kernel, " [stopped]"),
+            ];
+            let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+            format!("exec {}: {}{marks}", exec.path, words.join(" "))
+        }
+        Body::Exit { code, signal: 0 } => format!("exit {code}"),
+        Body::Exit { signal, .. } => format!("killed by signal {signal}"),
+        Body::FileOpen { path, sensitive, result, .. } => format!("open {path} {sensitive} = {result}"),
+        Body::FileUnlink { path, result, .. } => format!("unlink {path} = {result}"),
+        Body::FileRename { from, to, result, .. } => format!("rename {from} to {to} = {result}"),
+        Body::FileChmod { path, mode, result, .. } => format!("chmod {mode:o} {path} = {result}"),
+        Body::Connect { flow, .. } => format!("connect {}:{}", flow.remote, flow.remote_port),
+        Body::Accept { flow } => format!("accept {}:{}", flow.remote, flow.remote_port),
+        Body::Close { flow, sent, received, .. } => {
+            format!("close {}:{} sent {sent} received {received}", flow.remote, flow.remote_port)
+        }
+        Body::DatagramFlow { flow, .. } => format!("udp {}:{}", flow.remote, flow.remote_port),
+        Body::ContainerSeen(seen) => format!("container {} {}/{}", seen.runtime, seen.pod_namespace, seen.pod_name),
+        Body::ContainerGone { container_id } => format!("container gone {container_id}"),
+        Body::Loss { class, reason, count, .. } => format!("LOST {count} {class} events: {reason}"),
+        Body::Trigger(trigger) => format!("rule {}: {}", trigger.rule_title, say::words(&trigger.action)),
+        Body::CaptureSealed { capture_id, artifacts, failed, .. } => {
+            format!("sealed capture {capture_id}: {artifacts} artifacts, {failed} not had")
+        }
+        Body::AgentStarted { version, kernel_release, .. } => format!("agent {version} started on {kernel_release}"),
+    }
+}

@@ -1,0 +1,190 @@
+//! The responder's commands. Takes words; asks a running collector, or, for `verify`, only files; prints for people by default and JSON with
+//! `--json`. Decides nothing.
+
+mod cases;
+mod client;
+mod events;
+mod evidence;
+mod nodes;
+mod plans;
+mod say;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::cli::client::Client;
+
+/// Remembers what your containers did after they are gone: collects, judges, contains and reports.
+#[derive(Debug, Parser)]
+#[command(name = "mayfly", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+pub struct Cli {
+    /// The collector's data folder.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/mayfly-collector")]
+    pub data: PathBuf,
+    /// Print JSON for machines.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  mayfly serve --data ./data                      run a collector
+  mayfly node add node-1 --out ./node-1           make a certificate for a node's agent
+  mayfly cases                                    what happened
+  mayfly case MF-2026-0001                        one case: findings, reasons, joins
+  mayfly plan MF-2026-0001                        what would be done about it
+  mayfly approve MF-2026-0001 --plan 3f9c1a2b     do it
+  mayfly undo MF-2026-0001                        take it back
+  mayfly report MF-2026-0001 --format html --out report.html
+  mayfly evidence export MF-2026-0001 --out evidence.zip
+  mayfly verify evidence.zip                      check it anywhere, offline";
+
+/// One command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a collector: receive, keep, judge, answer.
+    Serve {
+        /// Configuration, TOML. Default: none is needed.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+    /// Whether the collector is well.
+    Status,
+    /// The cases, newest last.
+    Cases,
+    /// One case.
+    Case {
+        /// Its name.
+        id: String,
+    },
+    /// Events as the nodes saw them.
+    Events(events::Wanted),
+    /// The newest plan of a case.
+    Plan {
+        /// The case.
+        id: String,
+        /// Make a new plan now, in your name; somebody else has to approve it.
+        #[arg(long)]
+        new: bool,
+        /// Root only: speak for this person.
+        #[arg(long = "as", value_name = "NAME")]
+        speaker: Option<String>,
+    },
+    /// Say yes (or no) to a plan. What waited for it is then done, checked and written down.
+    Approve {
+        /// The case.
+        id: String,
+        /// The plan's digest, or at least the first 8 digits of it.
+        #[arg(long, value_name = "DIGEST")]
+        plan: String,
+        /// Say no.
+        #[arg(long)]
+        deny: bool,
+        /// Root only: speak for this person.
+        #[arg(long = "as", value_name = "NAME")]
+        speaker: Option<String>,
+    },
+    /// Plan to take back what was done. The plan waits for a yes like any other.
+    Undo {
+        /// The case.
+        id: String,
+        /// Take back this plan. Default: the newest that did something.
+        #[arg(long, value_name = "DIGEST")]
+        plan: Option<String>,
+        /// Root only: speak for this person.
+        #[arg(long = "as", value_name = "NAME")]
+        speaker: Option<String>,
+    },
+    /// The incident report.
+    Report {
+        /// The case.
+        id: String,
+        /// Which form.
+        #[arg(long, value_enum, default_value = "md")]
+        format: ReportFormat,
+        /// Write it here. Default: print it.
+        #[arg(long, value_name = "FILE")]
+        out: Option<PathBuf>,
+    },
+    /// Sealed evidence.
+    #[command(subcommand)]
+    Evidence(EvidenceCommand),
+    /// Check an exported bundle, offline: hashes, signatures, chains.
+    Verify {
+        /// The zip file.
+        bundle: PathBuf,
+    },
+    /// The nodes that were ever connected.
+    Nodes,
+    /// One node.
+    #[command(subcommand)]
+    Node(NodeCommand),
+}
+
+/// Forms of a report.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum ReportFormat {
+    /// Markdown.
+    Md,
+    /// One self-contained page.
+    Html,
+    /// For machines.
+    Json,
+}
+
+/// What can be done with evidence.
+#[derive(Debug, Subcommand)]
+pub enum EvidenceCommand {
+    /// What was captured for a case.
+    List {
+        /// The case.
+        id: String,
+    },
+    /// Everything that the case rests on, as one zip file.
+    Export {
+        /// The case.
+        id: String,
+        /// The file to write.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+    },
+}
+
+/// What can be done with nodes.
+#[derive(Debug, Subcommand)]
+pub enum NodeCommand {
+    /// Make a certificate for a node's agent.
+    Add {
+        /// The node's name.
+        name: String,
+        /// Folder for `ca.pem`, `node.pem` and `node.key`.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}
+
+/// Runs a command that asks. `serve` is `main`'s.
+pub async fn run(cli: Cli) -> Result<()> {
+    let client = Client::new(&cli.data);
+    let json = cli.json;
+    match cli.command {
+        Command::Serve { .. } => Ok(()),
+        Command::Status => nodes::status(&client, json).await,
+        Command::Cases => cases::list(&client, json).await,
+        Command::Case { id } => cases::one(&client, &id, json).await,
+        Command::Events(wanted) => events::show(&client, &wanted, json).await,
+        Command::Plan { id, new, speaker } => plans::plan(&client, &id, new, speaker, json).await,
+        Command::Approve { id, plan, deny, speaker } => plans::word(&client, &id, &plan, deny, speaker, json).await,
+        Command::Undo { id, plan, speaker } => plans::undo(&client, &id, plan, speaker, json).await,
+        Command::Report { id, format, out } => cases::report(&client, &id, format, out.as_deref()).await,
+        Command::Evidence(EvidenceCommand::List { id }) => evidence::list(&client, &id, json).await,
+        Command::Evidence(EvidenceCommand::Export { id, out }) => evidence::export(&client, &id, &out, json).await,
+        Command::Verify { bundle } => evidence::verify(&bundle, json),
+        Command::Nodes => nodes::list(&client, json).await,
+        Command::Node(NodeCommand::Add { name, out }) => nodes::add(&client, &name, &out, json).await,
+    }
+}

@@ -1,8 +1,11 @@
 //! The parts of a test's world, in the order in which they are made: place, network, image, container, cloud, collector, agent.
 
+pub mod agent;
 pub mod attack;
 pub mod cloud;
+pub mod collector;
 pub mod container;
+pub mod incident;
 pub mod network;
 pub mod place;
 pub mod program;

@@ -1,0 +1,85 @@
+//! A real node agent. Takes a place and a collector; starts `mayfly-agent` with a certificate of its own.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::collector::Collector;
+use super::place::Place;
+use super::program::{Program, eventually};
+
+/// Name of the node in every story.
+pub const NODE: &str = "node-1";
+/// Instance that the node is.
+pub const INSTANCE: &str = "i-0a1b2c3d4e5f67890";
+
+/// A running agent.
+pub struct Agent {
+    /// Its data folder.
+    pub data: PathBuf,
+    /// The process; absent while it is down.
+    pub process: Option<Program>,
+    program: PathBuf,
+    configuration: PathBuf,
+    output: PathBuf,
+}
+
+impl Agent {
+    /// Starts one that sends to `collector`, and waits until it watches.
+    pub fn start(place: &Place, collector: &Collector) -> Result<Self> {
+        Self::with(place, collector, "")
+    }
+
+    /// The same with more configuration.
+    pub fn with(place: &Place, collector: &Collector, more: &str) -> Result<Self> {
+        let pki = collector.issue(NODE, place)?;
+        let data = place.path("agent");
+        let configuration = place.path("agent.toml");
+        let text = format!(
+            "data = {data:?}\nnode = \"{NODE}\"\ninstance = \"{INSTANCE}\"\n\n[collector]\nendpoint = \"{}\"\n\
+             ca = {:?}\ncertificate = {:?}\nkey = {:?}\nbackoff_max = \"1s\"\n\n{more}\n",
+            collector.endpoint,
+            pki.join("ca.pem"),
+            pki.join("node.pem"),
+            pki.join("node.key"),
+        );
+        std::fs::write(&configuration, text)?;
+        let mut agent = Self {
+            data,
+            process: None,
+            program: place.program("mayfly-agent"),
+            configuration,
+            output: place.path("agent.log"),
+        };
+        agent.up()?;
+        eventually("the node to be known", Duration::from_secs(20), || {
+            let nodes = collector.ask(&["nodes"])?;
+            Ok(nodes.to_string().contains(NODE).then_some(()))
+        })
+        .with_context(|| agent.printed())?;
+        Ok(agent)
+    }
+
+    /// Starts it (again) on the same data, and waits until it watches.
+    pub fn up(&mut self) -> Result<()> {
+        let mut command = Command::new(&self.program);
+        command.arg("--config").arg(&self.configuration);
+        let before = std::fs::metadata(&self.output).map_or(0, |found| found.len());
+        let mut process = Program::start(command, &self.output)?;
+        let begun = usize::try_from(before)?;
+        let watching = eventually("the agent to watch", Duration::from_secs(20), || {
+            anyhow::ensure!(process.runs(), "the agent ended");
+            Ok(process.printed().get(begun..).is_some_and(|said| said.contains("watching")).then_some(()))
+        });
+        watching.with_context(|| process.printed())?;
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// Everything it printed.
+    pub fn printed(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap_or_default()
+    }
+}

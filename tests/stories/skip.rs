@@ -1,0 +1,21 @@
+//! What a story needs of the machine. Says `skipped: <what is missing>` once for each story that cannot be told.
+
+use tests::world::{cloud, place};
+
+/// True, and said, where containers and BPF cannot be used here.
+pub(crate) fn without_containers() -> bool {
+    say(place::missing())
+}
+
+/// The same, and where the stand-in cloud is not installed.
+pub(crate) fn without_cloud() -> bool {
+    let missing = place::missing();
+    say(missing.or_else(|| cloud::moto().is_none().then(|| "the stand-in AWS (moto)".to_owned())))
+}
+
+fn say(missing: Option<String>) -> bool {
+    if let Some(what) = &missing {
+        println!("skipped: {what}");
+    }
+    missing.is_some()
+}

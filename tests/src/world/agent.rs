@@ -1,6 +1,6 @@
 //! A real node agent. Takes a place and a collector; starts `mayfly-agent` with a certificate of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::collector::Collector;
 use super::place::Place;
-use super::program::{Program, eventually};
+use super::program::{Program, eventually, run};
 
 /// Name of the node in every story.
 pub const NODE: &str = "node-1";
@@ -26,6 +26,31 @@ pub struct Agent {
     output: PathBuf,
 }
 
+/// Configuration of an agent that sends to `collector`.
+fn configure(place: &Place, collector: &Collector, node: &str, more: &str) -> Result<(PathBuf, PathBuf)> {
+    let pki = collector.issue(node, place)?;
+    let data = place.path(&format!("agent-{node}"));
+    let configuration = place.path(&format!("agent-{node}.toml"));
+    let text = format!(
+        "data = {data:?}\nnode = \"{node}\"\ninstance = \"{INSTANCE}\"\n\n[collector]\nendpoint = \"{}\"\n\
+         ca = {:?}\ncertificate = {:?}\nkey = {:?}\nbackoff_max = \"1s\"\n\n{more}\n",
+        collector.endpoint,
+        pki.join("ca.pem"),
+        pki.join("node.pem"),
+        pki.join("node.key"),
+    );
+    std::fs::write(&configuration, text)?;
+    Ok((data, configuration))
+}
+
+/// Plays a recording to `collector`, to its end.
+pub fn replay(place: &Place, collector: &Collector, recording: &Path) -> Result<()> {
+    let (_, configuration) = configure(place, collector, "replayed-node", "")?;
+    let mut command = Command::new(place.program("mayfly-agent"));
+    command.arg("--config").arg(configuration).arg("replay").arg(recording);
+    run(&mut command).map(drop)
+}
+
 impl Agent {
     /// Starts one that sends to `collector`, and waits until it watches.
     pub fn start(place: &Place, collector: &Collector) -> Result<Self> {
@@ -34,18 +59,7 @@ impl Agent {
 
     /// The same with more configuration.
     pub fn with(place: &Place, collector: &Collector, more: &str) -> Result<Self> {
-        let pki = collector.issue(NODE, place)?;
-        let data = place.path("agent");
-        let configuration = place.path("agent.toml");
-        let text = format!(
-            "data = {data:?}\nnode = \"{NODE}\"\ninstance = \"{INSTANCE}\"\n\n[collector]\nendpoint = \"{}\"\n\
-             ca = {:?}\ncertificate = {:?}\nkey = {:?}\nbackoff_max = \"1s\"\n\n{more}\n",
-            collector.endpoint,
-            pki.join("ca.pem"),
-            pki.join("node.pem"),
-            pki.join("node.key"),
-        );
-        std::fs::write(&configuration, text)?;
+        let (data, configuration) = configure(place, collector, NODE, more)?;
         let mut agent = Self {
             data,
             process: None,

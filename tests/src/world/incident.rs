@@ -105,6 +105,18 @@ impl Incident {
         Ok(answer.get("events").and_then(Value::as_array).cloned().unwrap_or_default())
     }
 
+    /// Ends everything but the collector, keeps its files, and waits for it.
+    pub fn stay(self) -> Result<()> {
+        let Self { attack, agent, mut collector, cloud, place, .. } = self;
+        drop((attack, agent));
+        place.keep();
+        if let Some(process) = &mut collector.process {
+            process.wait()?;
+        }
+        drop(cloud);
+        Ok(())
+    }
+
     /// Name of the node.
     pub fn node(&self) -> &'static str {
         NODE
@@ -121,5 +133,7 @@ pub fn now() -> Timestamp {
 pub fn steps<'a>(plan: &'a Value, action: &str, mode: &str) -> Vec<&'a Value> {
     let all = plan.get("steps").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let text = |step: &'a Value, path: &str| step.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    all.iter().filter(|step| text(step, "/action/action").starts_with(action) && text(step, "/mode/mode") == mode).collect()
+    all.iter()
+        .filter(|step| text(step, "/action/action").starts_with(action) && text(step, "/mode/mode") == mode)
+        .collect()
 }

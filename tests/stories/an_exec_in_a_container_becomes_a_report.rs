@@ -17,7 +17,16 @@ fn an_exec_in_a_container_becomes_a_report() -> Result<()> {
     let case = incident.case_when(&id, "a true positive", |case| text(case, "/case/verdict") == "true_positive")?;
     assert!(text(&case, "/case/title").len() > 10, "{case:#}");
     let report = incident.collector.show(&["report", &id, "--format", "md"])?;
-    for part in ["Executive summary", "Timeline", "Technical analysis", "Impact", "Response", "Root cause", "Lessons", "Appendi"] {
+    for part in [
+        "Executive summary",
+        "Timeline",
+        "Technical analysis",
+        "Impact",
+        "Response",
+        "Root cause",
+        "Lessons",
+        "Appendi",
+    ] {
         assert!(report.contains(part), "the report has no {part}: {report}");
     }
     assert!(report.contains("/tmp/.cache-x"), "the dropped file is not in the report");

@@ -1,23 +1,25 @@
-//! The kernel programs. They take what a hook gives and fill maps; they never decide, block or wait.
+//! The kernel programs. They take what a hook gives and put records into rings; they never decide but where the agent told
+//! them to stop an exec or drop a packet, and never wait.
+//!
+//! To be read in this order: `programs` (what hangs where), `identity` (who), `path` (which file), `emit` (the only way out),
+//! `read` (the only reader of kernel and user memory).
 #![no_std]
 #![no_main]
+// The barrier that keeps a bound where the verifier looks for it; see `read::bound`.
+#![feature(asm_experimental_arch)]
+// Adding in one instruction; see `number`.
+#![feature(core_intrinsics)]
+#![allow(internal_features, reason = "the compiler offers this target no other way to add and read at once")]
 
-use aya_ebpf::{macros::btf_tracepoint, macros::map, maps::PerCpuArray, programs::BtfTracePointContext};
-use ebpf_common as _;
-
-/// Execs seen by each CPU.
-#[map]
-static EXECS: PerCpuArray<u64> = PerCpuArray::with_max_entries(1, 0);
-
-/// `sched_process_exec`, since 3.4. Runs after the new image is in place: a failed exec is not seen here.
-#[btf_tracepoint(function = "sched_process_exec")]
-fn exec(_context: BtfTracePointContext) -> i32 {
-    if let Some(count) = EXECS.get_ptr_mut(0) {
-        // SAFETY: the map gives a pointer to this CPU's own slot, valid for the program's run and written by nobody else.
-        unsafe { *count += 1 };
-    }
-    0
-}
+mod emit;
+mod filter;
+mod identity;
+mod number;
+mod path;
+mod programs;
+mod read;
+mod scratch;
+mod settings;
 
 /// No program can reach this: the verifier refuses what could. It exists because `core` names it.
 #[panic_handler]

@@ -20,7 +20,7 @@ pub struct Config {
 }
 
 /// Length of a key that is one component of a path: as long as the longest name of a pattern, zero bytes after it.
-pub const COMPONENT: usize = 32;
+pub const COMPONENT: usize = 40;
 
 /// One component of a path, zero bytes after it.
 pub type Component = [u8; COMPONENT];

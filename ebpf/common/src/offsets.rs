@@ -119,6 +119,7 @@ offsets! {
     sock_local_v4: "sock_common" "skc_rcv_saddr",
     sock_remote_v6: "sock_common" "skc_v6_daddr" (optional),
     sock_local_v6: "sock_common" "skc_v6_rcv_saddr" (optional),
+    sock_state: "sock_common" "skc_state",
     sock_protocol: "sock" "sk_protocol",
     sock_error: "sock" "sk_err",
     tcp_acknowledged: "tcp_sock" "bytes_acked",

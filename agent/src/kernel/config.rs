@@ -1,0 +1,59 @@
+//! How the kernel programs are to be loaded. One struct, read whole before anything starts.
+
+use std::time::Duration;
+
+use super::sensitive::SensitivePath;
+
+/// Settings of the kernel programs.
+#[derive(Clone, Debug)]
+pub struct KernelConfig {
+    /// Room of the rings. Too small: records are lost while the agent is slow, and counted.
+    pub rings: RingBytes,
+    /// Leave the agent's own files and connections out; they are counted as excluded. Its processes are always told.
+    pub exclude_self: bool,
+    /// Paths whose opening for reading is told too; at most 64. Empty: only what is opened for writing, or refused.
+    pub sensitive: Vec<SensitivePath>,
+    /// Names of cgroups whose children are containers whatever they are called, each at most 39 bytes. For runtimes that let
+    /// the user name the container (containerd's `ctr` puts them under its namespace: `default`).
+    pub container_parents: Vec<String>,
+    /// Facts for which a process of any container is stopped at exec; 0: none.
+    pub watch_containers: u32,
+    /// After this long without a send, a datagram to the same peer is told again.
+    pub datagram_window: Duration,
+    /// Inode number of the mount namespace in which the container runtimes run; `None`: that of process 1.
+    pub host_mount_namespace: Option<u32>,
+}
+
+/// Room of each ring in bytes, rounded up to a power of two of whole pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RingBytes {
+    /// Processes and cgroups.
+    pub process: u32,
+    /// Connections.
+    pub network: u32,
+    /// Files.
+    pub file: u32,
+}
+
+const MIB: u32 = 1024 * 1024;
+
+impl Default for RingBytes {
+    /// Half a second of a fork bomb, a connection flood and an unpacking archive.
+    fn default() -> Self {
+        Self { process: 8 * MIB, network: 4 * MIB, file: 8 * MIB }
+    }
+}
+
+impl Default for KernelConfig {
+    fn default() -> Self {
+        Self {
+            rings: RingBytes::default(),
+            exclude_self: true,
+            sensitive: SensitivePath::usual(),
+            container_parents: Vec::new(),
+            watch_containers: 0,
+            datagram_window: Duration::from_mins(1),
+            host_mount_namespace: None,
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Brings the kernel programs in: offsets and settings as constants, rings by the page size of this machine, then each hook on
+//! its own. Takes a [`KernelConfig`]; gives a [`Kernel`], or the reason why not one program could work.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
+use ebpf_common::config::cgroup::CONTAINER;
+use ebpf_common::config::{COMPONENT, Component};
+use ebpf_common::hook::HOOKS;
+use ebpf_common::record::process::watch;
+use ebpf_common::{Class, Config};
+use nix::unistd::{SysconfVar, sysconf};
+use zerocopy::IntoBytes;
+
+use super::hooks::{self, Ground, HookState};
+use super::losses::Counters;
+use super::offsets::{self, Layout, OffsetError};
+use super::quarantine::{self, Barrier};
+use super::ring::{Ring, Rings};
+use super::sensitive::{Keys, PatternError, SensitiveList};
+use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, tracefs};
+
+/// Aligned, as the loader wants it.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
+
+/// The table of cgroups must not overwrite what the kernel programs wrote meanwhile.
+const ONLY_NEW: u64 = 1;
+const SENSITIVE_TABLES: [&str; 2] = ["SENSITIVE_NAMES", "SENSITIVE_FOLDERS"];
+
+/// Why no program could be loaded at all.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The layout of this kernel's structures is not known.
+    #[error("find the kernel's structures")]
+    Offsets(#[from] OffsetError),
+    /// A pattern of the sensitive list.
+    #[error("compile the list of sensitive paths")]
+    Sensitive(#[from] PatternError),
+    /// A name that the kernel's table cannot hold.
+    #[error("container parent {name:?} is longer than 39 bytes")]
+    Parent {
+        /// The name.
+        name: String,
+    },
+    /// The cgroup tree.
+    #[error("find the cgroup tree")]
+    Cgroups(#[from] CgroupTreeError),
+    /// The host's mount namespace, without which the runtime could be stopped for a container.
+    #[error("read the host's mount namespace")]
+    HostNamespace(#[source] io::Error),
+    /// The number of CPUs, by which the counters are read.
+    #[error("count the CPUs")]
+    Cpus(#[source] io::Error),
+    /// The kernel does not let us in, or has no such kind of map.
+    #[error("load the kernel programs' maps")]
+    Object(#[source] EbpfError),
+    /// A map is not what this agent knows: agent and object are of different builds.
+    #[error("map {name} of the kernel programs")]
+    Map {
+        /// The map.
+        name: &'static str,
+        /// Why not.
+        #[source]
+        cause: MapError,
+    },
+    /// No thread could be started to attach in.
+    #[error("start the attaching thread")]
+    Thread(#[source] io::Error),
+}
+
+/// See [`Kernel::load`].
+pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
+    let sensitive = SensitiveList::compile(&config.sensitive)?;
+    let root = cgroups::cgroup_root()?;
+    let layout = offsets::layout()?;
+    let mut ebpf = object(config, &layout, &sensitive)?;
+    fill(&mut ebpf, config, &sensitive)?;
+    let (hooks, barrier_refusal) = attach(&mut ebpf, &root)?;
+    let mut cgroups: HashMap<MapData, u64, u32> = map(&mut ebpf, "CGROUPS")?;
+    // After the hook on new ones: between the two every cgroup is seen at least once.
+    for id in cgroups::containers(&root, &config.container_parents) {
+        match cgroups.insert(id, CONTAINER, ONLY_NEW) {
+            Ok(()) => {}
+            // There already, or the table is full: then the rest is not watched in the kernel, the agent's rules still are.
+            Err(cause) => tracing::debug!(id, %cause, "cgroup not added"),
+        }
+    }
+    let cpus = aya::util::nr_cpus().map_err(|(_, cause)| LoadError::Cpus(cause))?;
+    let barrier = Barrier::new(map(&mut ebpf, "QUARANTINED")?, map(&mut ebpf, "ALLOWED")?, cpus);
+    Ok(Kernel {
+        hooks,
+        rings: Mutex::new(Some(rings(&mut ebpf)?)),
+        counters: Mutex::new(Counters::new(map::<PerCpuArray<_, _>>(&mut ebpf, "OUTCOMES")?)),
+        cgroups: Mutex::new(cgroups),
+        default_watch: Mutex::new(map(&mut ebpf, "DEFAULT_WATCH")?),
+        barrier: barrier_refusal.map_or_else(|| Ok(Arc::new(barrier)), Err),
+        programs: Mutex::new(ebpf),
+        sensitive,
+        root,
+    })
+}
+
+/// The maps are made and the constants set; no program is in the kernel yet.
+fn object(config: &KernelConfig, layout: &Layout, sensitive: &SensitiveList) -> Result<Ebpf, LoadError> {
+    let host = match config.host_mount_namespace {
+        Some(given) => given,
+        None => host_namespace().map_err(LoadError::HostNamespace)?,
+    };
+    let constants = Config {
+        datagram_window_ns: u64::try_from(config.datagram_window.as_nanos()).unwrap_or(u64::MAX),
+        own_pid: if config.exclude_self { std::process::id() } else { 0 },
+        host_mount_namespace: host,
+        exit_says_group_dead: u32::from(layout.exit_says_group_dead),
+        sensitive_folders: u32::from(!sensitive.folders.is_empty()),
+    };
+    EbpfLoader::new()
+        .override_global("CONFIG", constants.as_bytes(), true)
+        .override_global("OFFSETS", layout.offsets.as_bytes(), true)
+        .map_max_entries("RING_PROCESS", ring_size(config.rings.process))
+        .map_max_entries("RING_NETWORK", ring_size(config.rings.network))
+        .map_max_entries("RING_FILE", ring_size(config.rings.file))
+        .load(OBJECT)
+        .map_err(LoadError::Object)
+}
+
+/// A ring is a power of two of whole pages, and pages are 4 KiB on one machine and 64 KiB on another.
+fn ring_size(wanted: u32) -> u32 {
+    const LARGEST: u32 = 1 << 30;
+    /// A multiple of every other page size.
+    const LARGE_PAGE: u32 = 65_536;
+    let page =
+        sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u32::try_from(size).ok()).unwrap_or(LARGE_PAGE);
+    wanted.clamp(page, LARGEST).next_power_of_two()
+}
+
+/// Process 1's. Some hosts let nobody look at it: there our own is taken, which is the host's unless the agent
+/// itself is in a container.
+fn host_namespace() -> io::Result<u32> {
+    namespace("/proc/1/ns/mnt").or_else(|cause| {
+        tracing::warn!(%cause, "process 1's mount namespace cannot be read: ours is taken for the host's");
+        namespace("/proc/self/ns/mnt")
+    })
+}
+
+fn namespace(path: &str) -> io::Result<u32> {
+    // The inode numbers of namespaces are 32 bits in the kernel.
+    fs::metadata(path).map(|found| u32::try_from(found.ino()).unwrap_or(0))
+}
+
+/// What the programs look up from their first run on.
+fn fill(ebpf: &mut Ebpf, config: &KernelConfig, sensitive: &SensitiveList) -> Result<(), LoadError> {
+    for (name, keys) in SENSITIVE_TABLES.into_iter().zip([&sensitive.names, &sensitive.folders]) {
+        table(ebpf, name, keys)?;
+    }
+    let mut parents: HashMap<_, Component, u32> = borrowed(ebpf, "CONTAINER_PARENTS")?;
+    for name in &config.container_parents {
+        let mut key: Component = [0; COMPONENT];
+        match key.get_mut(..COMPONENT - 1).and_then(|room| room.get_mut(..name.len())) {
+            Some(room) => room.copy_from_slice(name.as_bytes()),
+            None => return Err(LoadError::Parent { name: name.clone() }),
+        }
+        parents.insert(key, 1, 0).map_err(|cause| LoadError::Map { name: "CONTAINER_PARENTS", cause })?;
+    }
+    let mut default: Array<_, u32> = borrowed(ebpf, "DEFAULT_WATCH")?;
+    default
+        .set(0, config.watch_containers & watch::ALL, 0)
+        .map_err(|cause| LoadError::Map { name: "DEFAULT_WATCH", cause })
+}
+
+fn table(ebpf: &mut Ebpf, name: &'static str, keys: &Keys) -> Result<(), LoadError> {
+    let mut table: HashMap<_, Component, u64> = borrowed(ebpf, name)?;
+    keys.iter()
+        .try_for_each(|(component, bits)| table.insert(component, bits, 0))
+        .map_err(|cause| LoadError::Map { name, cause })
+}
+
+/// Attaches in a thread that ends then, because tracefs may have to be mounted for it alone. Gives the hooks, and why there is
+/// no quarantine, if there is none.
+fn attach(ebpf: &mut Ebpf, root: &Path) -> Result<(Vec<HookState>, Option<String>), LoadError> {
+    let types = Btf::from_sys_fs().map_err(|cause| LoadError::Object(EbpfError::BtfError(cause)))?;
+    let work = || {
+        if let Err(cause) = tracefs::show() {
+            tracing::warn!(%cause, "tracefs cannot be shown: hooks on system calls will be refused");
+        }
+        let mut hooks = hooks::attach(ebpf, &Ground { types: &types, cgroups: root });
+        let mut refusal = None;
+        for (name, loaded) in quarantine::load(ebpf) {
+            refusal = refusal.or_else(|| loaded.clone().err());
+            hooks.extend(
+                HOOKS.iter().filter(|hook| hook.program == name).map(|hook| hooks::state(hook, loaded.clone())),
+            );
+        }
+        (hooks, refusal)
+    };
+    thread::scope(|scope| {
+        let thread =
+            thread::Builder::new().name("attach".to_owned()).spawn_scoped(scope, work).map_err(LoadError::Thread)?;
+        Ok(thread.join().expect("attaching does not panic: every refusal is a value"))
+    })
+}
+
+fn rings(ebpf: &mut Ebpf) -> Result<Rings, LoadError> {
+    let process: RingBuf<MapData> = map(ebpf, "RING_PROCESS")?;
+    let network: RingBuf<MapData> = map(ebpf, "RING_NETWORK")?;
+    let file: RingBuf<MapData> = map(ebpf, "RING_FILE")?;
+    Ok(Rings {
+        process: Ring::new(Class::Process, process),
+        network: Ring::new(Class::Network, network),
+        file: Ring::new(Class::File, file),
+    })
+}
+
+/// A map of the object, which still has it: the programs that are loaded later look for it there.
+fn borrowed<'a, T>(ebpf: &'a mut Ebpf, name: &'static str) -> Result<T, LoadError>
+where
+    T: TryFrom<&'a mut Map, Error = MapError>,
+{
+    let map = ebpf.map_mut(name).ok_or_else(|| absent(name))?;
+    T::try_from(map).map_err(|cause| LoadError::Map { name, cause })
+}
+
+/// A map of the object, now owned by its user.
+fn map<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -> Result<T, LoadError> {
+    let map = ebpf.take_map(name).ok_or_else(|| absent(name))?;
+    T::try_from(map).map_err(|cause| LoadError::Map { name, cause })
+}
+
+fn absent(name: &'static str) -> LoadError {
+    LoadError::Map { name, cause: MapError::InvalidName { name: name.to_owned() } }
+}

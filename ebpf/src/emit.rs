@@ -1,0 +1,135 @@
+//! The only way out: a record gets its number here and goes into the ring of its class, or is counted as lost with the
+//! reason. Takes finished bodies; never drops one silently.
+
+use aya_ebpf::helpers::generated::{
+    bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_reserve, bpf_ringbuf_submit,
+};
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::{PerCpuArray, RingBuf};
+use ebpf_common::header::VERSION;
+use ebpf_common::loss::{COUNTERS, Outcome, counter};
+use ebpf_common::{Class, Header, Kind};
+
+use crate::identity::Identity;
+use crate::number;
+
+// A page each: the agent gives the real sizes at load, multiples of the page size of the machine.
+#[map]
+static RING_PROCESS: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[map]
+static RING_NETWORK: RingBuf = RingBuf::with_byte_size(4096, 0);
+#[map]
+static RING_FILE: RingBuf = RingBuf::with_byte_size(4096, 0);
+
+/// The next number, by class.
+#[map]
+static SEQUENCES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Class::COUNT as u32, 0);
+
+/// See `ebpf_common::loss`.
+#[map]
+static OUTCOMES: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
+
+/// What a header says beside what this module knows.
+pub struct About {
+    pub kind: Kind,
+    pub flags: u16,
+    /// Bytes of the body.
+    pub body: u16,
+    /// Bytes of the whole record.
+    pub length: u32,
+}
+
+#[repr(C)]
+struct Whole<T> {
+    header: Header,
+    body: T,
+}
+
+/// Counts what became of a record that is not in a ring.
+#[inline(always)]
+pub fn count(class: Class, outcome: Outcome) {
+    if let Some(slot) = OUTCOMES.get_ptr_mut(counter(class, outcome)) {
+        // SAFETY: the slot is this CPU's, eight bytes, aligned; an interrupt may add at the same moment.
+        unsafe { number::add(slot, 1) };
+    }
+}
+
+/// A record is lost before it could be built: it takes a number, so that the hole is seen, and is counted.
+#[inline(always)]
+pub fn lose(class: Class, outcome: Outcome) {
+    next(class);
+    count(class, outcome);
+}
+
+/// A record without a tail.
+#[inline(always)]
+pub fn plain<T: Copy>(class: Class, kind: Kind, flags: u16, identity: &Identity, body: T) {
+    let about = About { kind, flags, body: size_of::<T>() as u16, length: size_of::<Whole<T>>() as u32 };
+    // SAFETY: the map is a ring, the size is a constant.
+    let slot = unsafe { bpf_ringbuf_reserve(ring(class).cast(), size_of::<Whole<T>>() as u64, 0) };
+    if slot.is_null() {
+        lose(class, Outcome::RingFull);
+        return;
+    }
+    let whole = slot.cast::<Whole<T>>();
+    // SAFETY: the slot is not null, as large as a `Whole`, aligned to eight bytes, and nobody else's until it is submitted.
+    // Both parts are written, and neither has padding, so that no byte of an older record goes out.
+    unsafe {
+        (&raw mut (*whole).header).write(header(class, &about, identity));
+        (&raw mut (*whole).body).write(body);
+        bpf_ringbuf_submit(slot, 0);
+    }
+    count(class, Outcome::Sent);
+}
+
+/// The header of a record that is built in scratch. Takes its number: the record must then be sent.
+#[inline(always)]
+pub fn header(class: Class, about: &About, identity: &Identity) -> Header {
+    Header {
+        length: about.length,
+        kind: about.kind as u16,
+        flags: about.flags,
+        // SAFETY: takes nothing, gives a number.
+        cpu: unsafe { bpf_get_smp_processor_id() },
+        class: class as u8,
+        version: VERSION,
+        body: about.body,
+        sequence: next(class),
+        // SAFETY: takes nothing, gives a number.
+        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+        pid: identity.pid,
+        tid: identity.tid,
+        start_ns: identity.start_ns,
+        parent_pid: identity.parent_pid,
+        uid: identity.uid,
+        parent_start_ns: identity.parent_start_ns,
+        cgroup_id: identity.cgroup_id,
+    }
+}
+
+/// Puts a finished record into its ring.
+#[inline(always)]
+pub fn send(class: Class, record: *const u8, length: u64) {
+    // SAFETY: the map is a ring; the verifier proves that `record` has `length` readable bytes.
+    let failed = unsafe { bpf_ringbuf_output(ring(class).cast(), record.cast_mut().cast(), length, 0) };
+    count(class, if failed == 0 { Outcome::Sent } else { Outcome::RingFull });
+}
+
+#[inline(always)]
+fn ring(class: Class) -> *mut RingBuf {
+    let ring = match class {
+        Class::Process => &raw const RING_PROCESS,
+        Class::Network => &raw const RING_NETWORK,
+        Class::File => &raw const RING_FILE,
+    };
+    ring.cast_mut()
+}
+
+/// The next number of this CPU and class.
+#[inline(always)]
+fn next(class: Class) -> u64 {
+    SEQUENCES.get_ptr_mut(class as u32).map_or(0, |slot| {
+        // SAFETY: the slot is this CPU's, eight bytes, aligned; an interrupt may add at the same moment.
+        unsafe { number::add(slot, 1) }
+    })
+}

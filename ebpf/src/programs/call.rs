@@ -1,0 +1,90 @@
+//! A system call at its end: what it was given and what it answered. Takes the hook's context; gives numbers, and files by
+//! descriptor.
+//!
+//! What it does not see: calls of 32-bit programs (the kernel does not trace those here), and the same work done by `io_uring`.
+
+use aya_ebpf::EbpfContext;
+use aya_ebpf::helpers::generated::{bpf_get_current_task_btf, bpf_task_pt_regs};
+use aya_ebpf::programs::TracePointContext;
+
+use crate::identity::current_task;
+use crate::path::Place;
+use crate::{offset, read};
+
+/// Where the answer stands behind a syscall tracepoint's common fields and number, the same on all 64-bit machines.
+/// <https://github.com/torvalds/linux/blob/v6.18/include/trace/syscall.h#L16>
+const ANSWER: usize = 16;
+
+/// `AT_FDCWD`: relative names start at the working directory.
+pub const WORKING_DIRECTORY: i32 = -100;
+
+/// What the call answered: a descriptor or 0, or a negative errno.
+#[inline(always)]
+pub fn answer(context: &TracePointContext) -> i32 {
+    // SAFETY: eight aligned bytes inside the context; the verifier checks them against this program type.
+    let answer = unsafe { context.as_ptr().cast::<i64>().add(ANSWER / size_of::<i64>()).read() };
+    answer as i32
+}
+
+/// The registers that the call was entered with.
+#[derive(Clone, Copy)]
+pub struct Arguments(u64);
+
+impl Arguments {
+    /// Of the call that ends now.
+    #[inline(always)]
+    pub fn current() -> Self {
+        // SAFETY: the task is the current one, as the second helper demands of its argument's type.
+        Self(unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64)
+    }
+
+    #[inline(always)]
+    pub fn first(self) -> u64 {
+        read::field(self.0, offset!(argument_0)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn second(self) -> u64 {
+        read::field(self.0, offset!(argument_1)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn third(self) -> u64 {
+        read::field(self.0, offset!(argument_2)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn fourth(self) -> u64 {
+        read::field(self.0, offset!(argument_3)).unwrap_or(0)
+    }
+
+    #[inline(always)]
+    pub fn fifth(self) -> u64 {
+        read::field(self.0, offset!(argument_4)).unwrap_or(0)
+    }
+}
+
+/// The `struct file` behind a descriptor of the current process.
+#[inline(always)]
+pub fn file(descriptor: i32) -> Option<u64> {
+    if descriptor < 0 {
+        return None;
+    }
+    let files = read::pointer(current_task(), offset!(task_files))?;
+    let table = read::pointer(files, offset!(files_fdt))?;
+    if descriptor as u32 >= read::field::<u32>(table, offset!(fdtable_max_fds))? {
+        return None;
+    }
+    let slots = read::pointer(table, offset!(fdtable_fd))?;
+    read::kernel::<u64>(slots + descriptor as u64 * 8).filter(|file| *file != 0)
+}
+
+/// Where a relative name starts.
+#[inline(always)]
+pub fn directory(descriptor: i32) -> Option<Place> {
+    if descriptor == WORKING_DIRECTORY {
+        let fs = read::pointer(current_task(), offset!(task_fs))?;
+        return Place::read(fs + u64::from(offset!(fs_pwd)));
+    }
+    Place::read(file(descriptor)? + u64::from(offset!(file_path)))
+}

@@ -1,0 +1,233 @@
+//! Files opened: for writing, made by the open, refused, or perhaps of the sensitive list.
+//!
+//! Only the end of the call is looked at. There the descriptor leads to the file that was really opened, through links,
+//! relative names and races over the name's bytes alike; and an open that nobody asks about costs no look at its name.
+//!
+//! What it does not see: opens by `io_uring`, by handle, by 32-bit programs; a read of a sensitive file through a descriptor
+//! that was received; writing through a mapping. Opens of null, zero, random, terminals and nameless pipes for writing are counted
+//! as excluded.
+
+use aya_ebpf::macros::{map, tracepoint};
+use aya_ebpf::maps::PerCpuArray;
+use aya_ebpf::programs::TracePointContext;
+use ebpf_common::header::flag;
+use ebpf_common::loss::Outcome;
+use ebpf_common::record::FileOpen;
+use ebpf_common::record::file::{MAX_FILE_PATH, MAX_NAME};
+use ebpf_common::record::process::MAX_DIRECTORY;
+use ebpf_common::{Class, Header, Kind};
+
+use super::call::{self, Arguments, WORKING_DIRECTORY};
+use super::enforce;
+use crate::emit::{self, About};
+use crate::identity::Identity;
+use crate::path::{self, Place};
+use crate::scratch::{Builder, Scratch};
+use crate::{filter, offset, read};
+
+/// The longest is a rename: two names, two directories.
+pub const RECORD: usize = size_of::<Header>() + size_of::<FileOpen>() + 2 * (MAX_NAME + MAX_DIRECTORY);
+pub const WALK: usize = path::room(MAX_FILE_PATH);
+pub const FILE_PATH: u64 = MAX_FILE_PATH as u64;
+
+pub type FileScratch = Scratch<RECORD, WALK>;
+pub type Record = Builder<RECORD, WALK>;
+
+#[map]
+pub static FILE_SCRATCH: PerCpuArray<FileScratch> = PerCpuArray::with_max_entries(1, 0);
+
+/// What an open was asked, and what it answered.
+struct Open {
+    result: i32,
+    directory: i32,
+    name: u64,
+    flags: u32,
+    mode: u32,
+}
+
+const WRITING: u32 = 3;
+const CREATE: u32 = 0o100;
+const TRUNCATE: u32 = 0o1000;
+/// Of the kernel's own flags of an open file.
+const MODE_WRITE: u32 = 1 << 1;
+const MODE_CREATED: u32 = 1 << 20;
+
+/// `sys_exit_open`, since 2.6.33. See [`opened`].
+#[tracepoint(category = "syscalls", name = "sys_exit_open")]
+fn sys_exit_open(context: TracePointContext) -> u32 {
+    opened(call::answer(&context), |result| {
+        let given = Arguments::current();
+        let (flags, mode) = (given.second() as u32, given.third() as u32);
+        Open { result, directory: WORKING_DIRECTORY, name: given.first(), flags, mode }
+    });
+    0
+}
+
+/// `sys_exit_openat`, since 2.6.33. See [`opened`].
+#[tracepoint(category = "syscalls", name = "sys_exit_openat")]
+fn sys_exit_openat(context: TracePointContext) -> u32 {
+    opened(call::answer(&context), |result| {
+        let given = Arguments::current();
+        let (flags, mode) = (given.third() as u32, given.fourth() as u32);
+        Open { result, directory: given.first() as i32, name: given.second(), flags, mode }
+    });
+    0
+}
+
+/// `sys_exit_openat2`, since 5.6. See [`opened`].
+#[tracepoint(category = "syscalls", name = "sys_exit_openat2")]
+fn sys_exit_openat2(context: TracePointContext) -> u32 {
+    opened(call::answer(&context), |result| {
+        let given = Arguments::current();
+        let how = given.third();
+        let (flags, mode) = (read::user::<u64>(how).unwrap_or(0), read::user::<u64>(how + 8).unwrap_or(0));
+        Open { result, directory: given.first() as i32, name: given.second(), flags: flags as u32, mode: mode as u32 }
+    });
+    0
+}
+
+/// `sys_exit_creat`, since 2.6.33. See [`opened`].
+#[tracepoint(category = "syscalls", name = "sys_exit_creat")]
+fn sys_exit_creat(context: TracePointContext) -> u32 {
+    opened(call::answer(&context), |result| {
+        let given = Arguments::current();
+        let flags = CREATE | TRUNCATE | 1;
+        Open { result, directory: WORKING_DIRECTORY, name: given.first(), flags, mode: given.second() as u32 }
+    });
+    0
+}
+
+/// An open ended. `ask` looks at what it was given, which costs; most opens are answered without.
+/// <https://github.com/torvalds/linux/blob/v6.18/fs/open.c#L1427>
+#[inline(always)]
+fn opened(result: i32, ask: impl Fn(i32) -> Open) {
+    if result < 0 {
+        failed(result, ask);
+    } else {
+        succeeded(result, ask);
+    }
+}
+
+#[inline(always)]
+fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
+    let file = call::file(result)?;
+    let mode = read::field::<u32>(file, offset!(file_mode))?;
+    let place = Place::read(file + u64::from(offset!(file_path)))?;
+    let candidates = filter::sensitive(place.dentry);
+    if candidates == 0 && mode & (MODE_WRITE | MODE_CREATED) == 0 {
+        return None;
+    }
+    let inode = read::pointer(file, offset!(file_inode))?;
+    let file_mode = read::field::<u16>(inode, offset!(inode_mode))?;
+    if filter::excluded(Class::File) {
+        return None;
+    }
+    if filter::swallows(inode, file_mode) {
+        emit::count(Class::File, Outcome::Excluded);
+        return None;
+    }
+    let mut record = begin(size_of::<FileOpen>())?;
+    let path = record.path::<FILE_PATH>(place);
+    let body = FileOpen {
+        candidates,
+        inode: read::field(inode, offset!(inode_number)).unwrap_or(0),
+        device: read::pointer(inode, offset!(inode_super))
+            .and_then(|filesystem| read::field(filesystem, offset!(super_device)))
+            .unwrap_or(0),
+        created: u32::from(mode & MODE_CREATED != 0),
+        file_mode: u32::from(file_mode),
+        path_length: path.length,
+        path_components: path.components,
+        ..empty(&ask(result))
+    };
+    let flags = if path.truncated { flag::PATH_TRUNCATED } else { 0 };
+    end(record, Kind::FileOpen, flags, body);
+    Some(())
+}
+
+/// A refused open is told whatever it asked for; another failure only if it was to write. What is not there is no news.
+#[inline(always)]
+fn failed(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
+    const NOT_PERMITTED: i32 = -1;
+    const ACCESS_DENIED: i32 = -13;
+    let open = ask(result);
+    let refused = result == NOT_PERMITTED || result == ACCESS_DENIED;
+    if !refused && open.flags & (WRITING | CREATE) == 0 {
+        return None;
+    }
+    if filter::excluded(Class::File) {
+        return None;
+    }
+    let mut record = begin(size_of::<FileOpen>())?;
+    let named = named(&mut record, open.directory, open.name);
+    let body = FileOpen {
+        candidates: if refused { u64::MAX } else { 0 },
+        name_length: named.name_length,
+        directory_length: named.directory_length,
+        ..empty(&open)
+    };
+    end(record, Kind::FileOpen, named.flags, body);
+    Some(())
+}
+
+#[inline(always)]
+fn empty(open: &Open) -> FileOpen {
+    FileOpen {
+        candidates: 0,
+        inode: 0,
+        device: 0,
+        flags: open.flags,
+        mode: if open.flags & CREATE == 0 { 0 } else { open.mode },
+        result: open.result,
+        created: 0,
+        file_mode: 0,
+        path_length: 0,
+        name_length: 0,
+        directory_length: 0,
+        path_components: 0,
+    }
+}
+
+/// A name as it was given, and where it starts.
+#[derive(Clone, Copy, Default)]
+pub struct Named {
+    pub name_length: u16,
+    pub directory_length: u16,
+    pub flags: u16,
+}
+
+/// Appends a name, and its directory if it is relative.
+#[inline(always)]
+pub fn named(record: &mut Record, directory: i32, name: u64) -> Named {
+    let Some((name_length, first)) = record.user_string(name, MAX_NAME as u32) else {
+        return Named { flags: flag::FIELD_MISSING, ..Named::default() };
+    };
+    let mut flags = if usize::from(name_length) + 1 == MAX_NAME { flag::PATH_TRUNCATED } else { 0 };
+    if first == b'/' {
+        return Named { name_length, directory_length: 0, flags };
+    }
+    let Some(place) = call::directory(directory) else {
+        return Named { name_length, directory_length: 0, flags: flags | flag::FIELD_MISSING };
+    };
+    let from = record.path::<{ MAX_DIRECTORY as u64 }>(place);
+    flags |= if from.truncated { flag::DIRECTORY_TRUNCATED } else { 0 };
+    Named { name_length, directory_length: from.length, flags }
+}
+
+/// Takes the room for a record of a file.
+#[inline(always)]
+pub fn begin(body: usize) -> Option<Record> {
+    Builder::begin(FILE_SCRATCH.get_ptr_mut(0)?, Class::File, body)
+}
+
+/// Sends a finished record of a file.
+#[inline(always)]
+pub fn end<T: Copy>(record: Record, kind: Kind, flags: u16, body: T) {
+    let Some(identity) = Identity::current() else {
+        emit::lose(Class::File, Outcome::ReadFault);
+        record.abandon();
+        return;
+    };
+    let flags = flags | enforce::container(identity.cgroup_id);
+    record.send(About { kind, flags, body: 0, length: 0 }, &identity, body);
+}

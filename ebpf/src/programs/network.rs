@@ -1,0 +1,201 @@
+//! TCP connections: begun, accepted, ended.
+//!
+//! What happens to a socket after its begin happens in interrupts, where the process that runs is any process. The owner is
+//! therefore remembered when a process begins or accepts a connection, and nowhere else; a socket that was there before the
+//! programs, or that nobody accepted, has an unknown owner, and its record says so.
+
+use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
+use aya_ebpf::macros::{btf_tracepoint, map, tracepoint};
+use aya_ebpf::maps::HashMap;
+use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
+use ebpf_common::header::flag;
+use ebpf_common::loss::Outcome;
+use ebpf_common::record::{Accept, Close, Connect, Flow};
+use ebpf_common::{Class, Kind};
+
+use super::{call, enforce, socket};
+use crate::emit;
+use crate::identity::Identity;
+use crate::{config, offset, read};
+
+/// Who owns a socket.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Owner {
+    identity: Identity,
+    begun_ns: u64,
+    outgoing: u64,
+}
+
+impl Owner {
+    const UNKNOWN: Self = Self { identity: Identity::UNKNOWN, begun_ns: 0, outgoing: 0 };
+
+    /// The process that runs now.
+    #[inline(always)]
+    fn current(outgoing: u64) -> Option<Self> {
+        // SAFETY: takes nothing, gives a number.
+        Some(Self { identity: Identity::current()?, begun_ns: unsafe { bpf_ktime_get_boot_ns() }, outgoing })
+    }
+
+    #[inline(always)]
+    fn flags(&self) -> u16 {
+        if self.identity.pid == 0 {
+            return flag::OWNER_UNKNOWN;
+        }
+        (if self.outgoing == 0 { 0 } else { flag::OUTGOING }) | enforce::container(self.identity.cgroup_id)
+    }
+
+    /// Of the agent, which was told to leave itself out. Counted.
+    #[inline(always)]
+    fn excluded(&self) -> bool {
+        let own = config!(own_pid);
+        if own == 0 || self.identity.pid != own {
+            return false;
+        }
+        emit::count(Class::Network, Outcome::Excluded);
+        true
+    }
+}
+
+/// Socket → owner. Not one that forgets the oldest: a flood of connections must not cost the victim its name.
+#[map]
+static SOCKETS: HashMap<u64, Owner> = HashMap::with_max_entries(32_768, 0);
+
+const ESTABLISHED: i32 = 1;
+const SYN_SENT: i32 = 2;
+const SYN_RECEIVED: i32 = 3;
+const FIN_WAIT_2: i32 = 5;
+const CLOSE: i32 = 7;
+const LAST_ACK: i32 = 9;
+const LISTEN: i32 = 10;
+const CLOSING: i32 = 11;
+const NEW_SYN_RECEIVED: i32 = 12;
+
+/// `inet_sock_set_state`, since 4.16, typed since 5.5. Runs at every change of a TCP socket's state, often in an interrupt.
+/// <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/af_inet.c#L1344>
+///
+/// A connection is told when it is established or given up, not when it is begun: only then are both ends known. Does not
+/// see: multipath TCP, and connections that were established before the programs were attached until they end.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
+    let (socket, from, to): (u64, i32, i32) = (context.arg(0), context.arg(1), context.arg(2));
+    match (from, to) {
+        (_, SYN_SENT) => begin(socket),
+        (SYN_SENT, ESTABLISHED) => connected(socket, 1),
+        (SYN_SENT, CLOSE) => connected(socket, 0),
+        (LISTEN | SYN_RECEIVED | NEW_SYN_RECEIVED, CLOSE) => forget(socket),
+        (_, CLOSE) => closed(socket, from),
+        _ => {}
+    }
+    0
+}
+
+// These three are functions of their own in the object as well: together they would not fit on one program's stack.
+
+/// A connection is begun, by the process that runs now.
+#[inline(never)]
+fn begin(socket: u64) {
+    if let Some(owner) = Owner::current(1) {
+        own(socket, owner);
+    }
+}
+
+#[inline(always)]
+fn own(socket: u64, owner: Owner) {
+    if SOCKETS.insert(socket, owner, 0).is_err() {
+        emit::count(Class::Network, Outcome::Unowned);
+    }
+}
+
+#[inline(always)]
+fn forget(socket: u64) {
+    let _absent = SOCKETS.remove(socket);
+}
+
+#[inline(always)]
+fn owner(socket: u64) -> Owner {
+    // SAFETY: only the socket's own changes of state write the value, and they come one after the other.
+    SOCKETS.get_ptr(socket).map_or(Owner::UNKNOWN, |owner| unsafe { *owner })
+}
+
+#[inline(never)]
+fn connected(socket: u64, established: u32) {
+    let owner = owner(socket);
+    if established == 0 {
+        forget(socket);
+    }
+    let Some(flow) = socket::tcp_flow(socket) else { return };
+    if owner.excluded() {
+        return;
+    }
+    let error = read::field::<u32>(socket, offset!(sock_error)).unwrap_or(0);
+    let body = Connect { flow, begun_ns: owner.begun_ns, socket, established, error };
+    emit::plain(Class::Network, Kind::Connect, owner.flags() | flag::OUTGOING, &owner.identity, body);
+}
+
+#[inline(never)]
+fn closed(socket: u64, from: i32) {
+    let owner = owner(socket);
+    forget(socket);
+    let Some(flow) = socket::tcp_flow(socket) else { return };
+    if owner.excluded() {
+        return;
+    }
+    // TCP numbers its begin and its end as one byte each: those that were acknowledged or received are no payload.
+    let ended = matches!(from, FIN_WAIT_2 | LAST_ACK | CLOSING);
+    let acknowledged = read::field::<u64>(socket, offset!(tcp_acknowledged)).unwrap_or(0);
+    let received = read::field::<u64>(socket, offset!(tcp_received)).unwrap_or(0);
+    let body = Close {
+        flow,
+        sent: acknowledged.saturating_sub(owner.outgoing + u64::from(ended)),
+        received,
+        begun_ns: owner.begun_ns,
+        socket,
+    };
+    emit::plain(Class::Network, Kind::Close, owner.flags(), &owner.identity, body);
+}
+
+/// `sys_exit_accept`, since 2.6.33. See [`accepted`].
+#[tracepoint(category = "syscalls", name = "sys_exit_accept")]
+fn sys_exit_accept(context: TracePointContext) -> u32 {
+    accepted(call::answer(&context));
+    0
+}
+
+/// `sys_exit_accept4`, since 2.6.33. See [`accepted`].
+#[tracepoint(category = "syscalls", name = "sys_exit_accept4")]
+fn sys_exit_accept4(context: TracePointContext) -> u32 {
+    accepted(call::answer(&context));
+    0
+}
+
+/// The process took a connection: its descriptor is in the table, and its socket behind it.
+/// <https://github.com/torvalds/linux/blob/v6.18/net/socket.c#L2019>
+///
+/// Does not see: connections accepted by `io_uring` (their end is told, without an owner), and connections that nobody takes.
+#[inline(always)]
+fn accepted(descriptor: i32) -> Option<()> {
+    const TYPE: u16 = 0o170_000;
+    const SOCKET: u16 = 0o140_000;
+    let file = call::file(descriptor)?;
+    // Another thread may have put another file in the descriptor's place.
+    let inode = read::pointer(file, offset!(file_inode))?;
+    if read::field::<u16>(inode, offset!(inode_mode))? & TYPE != SOCKET {
+        return None;
+    }
+    let taken = read::pointer(read::pointer(file, offset!(file_private_data))?, offset!(socket_sk))?;
+    let flow: Flow = socket::tcp_flow(taken)?;
+    let Some(owner) = Owner::current(0) else {
+        emit::lose(Class::Network, Outcome::ReadFault);
+        return None;
+    };
+    // The other side may have ended it already: then its end was told, and no further change would remove the owner.
+    if i32::from(read::field::<u8>(taken, offset!(sock_state))?) != CLOSE {
+        own(taken, owner);
+    }
+    if !owner.excluded() {
+        let body = Accept { flow, socket: taken };
+        emit::plain(Class::Network, Kind::Accept, owner.flags(), &owner.identity, body);
+    }
+    Some(())
+}

@@ -1,0 +1,100 @@
+//! The only reader of kernel and user memory. Takes addresses, which may be anything; gives values, or says that they could
+//! not be read. An address that is wrong faults inside the helper and is an answer, not a crash.
+
+use core::mem::MaybeUninit;
+
+use aya_ebpf::helpers::generated::{
+    bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
+};
+use ebpf_common::offsets;
+
+/// A value in kernel memory.
+#[inline(always)]
+pub fn kernel<T: Copy>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the destination is `value`, as long as the size given; the helper checks the source itself.
+    let failed =
+        unsafe { bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
+    // SAFETY: the helper filled all of `value`; all types read here are numbers or arrays of them, where any bits are valid.
+    if failed == 0 { Some(unsafe { value.assume_init() }) } else { None }
+}
+
+/// A field of a kernel structure; nothing where this kernel does not have the field.
+#[inline(always)]
+pub fn field<T: Copy>(structure: u64, offset: u32) -> Option<T> {
+    if offset == offsets::ABSENT {
+        return None;
+    }
+    kernel(structure + u64::from(offset))
+}
+
+/// A field that is a pointer; nothing where it is null.
+#[inline(always)]
+pub fn pointer(structure: u64, offset: u32) -> Option<u64> {
+    field::<u64>(structure, offset).filter(|address| *address != 0)
+}
+
+/// A field of a kernel structure to where it is wanted; zero there if it cannot be read.
+#[inline(always)]
+pub fn into<T: Copy>(to: *mut T, structure: u64, offset: u32) {
+    let from = structure + u64::from(offset);
+    // SAFETY: callers pass a place of their own for a `T`; the helper checks the source itself, and fills with zeros.
+    unsafe { bpf_probe_read_kernel(to.cast(), size_of::<T>() as u32, from as *const _) };
+}
+
+/// A value in the current process's memory.
+#[inline(always)]
+pub fn user<T: Copy>(address: u64) -> Option<T> {
+    let mut value = MaybeUninit::<T>::uninit();
+    // SAFETY: the destination is `value`, as long as the size given; the helper checks the source itself.
+    let failed = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
+    // SAFETY: the helper filled all of `value`; all types read here are numbers, where any bits are valid.
+    if failed == 0 { Some(unsafe { value.assume_init() }) } else { None }
+}
+
+/// Bytes of kernel memory to `to`, which must have room for the largest `length` that the verifier can think of.
+#[inline(always)]
+pub fn kernel_bytes(to: *mut u8, length: u64, from: u64) -> bool {
+    // SAFETY: the verifier proves that `to` has room for `length`; the helper checks the source itself.
+    unsafe { bpf_probe_read_kernel(to.cast(), length as u32, from as *const _) == 0 }
+}
+
+/// Bytes of the current process's memory to `to`, as [`kernel_bytes`].
+#[inline(always)]
+pub fn user_bytes(to: *mut u8, length: u64, from: u64) -> bool {
+    // SAFETY: the verifier proves that `to` has room for `length`; the helper checks the source itself.
+    unsafe { bpf_probe_read_user(to.cast(), length as u32, from as *const _) == 0 }
+}
+
+/// A string of the current process's memory, at most `room` bytes with its zero byte. Gives how many came, that one included.
+#[inline(always)]
+pub fn user_string(to: *mut u8, room: u32, from: u64) -> Option<u64> {
+    // SAFETY: the verifier proves that `to` has `room`; the helper checks the source itself.
+    let length = unsafe { bpf_probe_read_user_str(to.cast(), room, from as *const _) };
+    if length > 0 { Some(length as u64) } else { None }
+}
+
+/// A string of kernel memory, at most `room` bytes with its zero byte. Gives how many came, that one included.
+#[inline(always)]
+pub fn kernel_string(to: *mut u8, room: u32, from: u64) -> Option<u64> {
+    // SAFETY: the verifier proves that `to` has `room`; the helper checks the source itself.
+    let length = unsafe { bpf_probe_read_kernel_str(to.cast(), room, from as *const _) };
+    if length > 0 { Some(length as u64) } else { None }
+}
+
+/// A short string of kernel memory into an array, zero bytes after it.
+#[inline(always)]
+pub fn kernel_name<const ROOM: usize>(from: u64) -> Option<[u8; ROOM]> {
+    let mut name = [0; ROOM];
+    kernel_string(name.as_mut_ptr(), ROOM as u32, from).map(|_| name)
+}
+
+/// `value`, at most `limit`, compared in the very register that is then used. The compiler, which knows more than the verifier,
+/// would drop the comparison or make it with a copy, and the verifier would refuse the access: the instruction in between
+/// changes nothing, and the compiler knows nothing of what comes out of it.
+#[inline(always)]
+pub fn bound(mut value: u64, limit: u64) -> u64 {
+    // SAFETY: copies a register onto itself.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack, preserves_flags)) };
+    if value > limit { limit } else { value }
+}

@@ -1,0 +1,188 @@
+//! Room to build a long record in: per CPU, for one record at a time. Takes the bodies and the pieces of the tail in order;
+//! gives the whole to `emit`. A program that interrupts another on the same CPU finds the room taken, and says so.
+
+use ebpf_common::loss::Outcome;
+use ebpf_common::{Class, Header};
+
+use crate::emit::{self, About};
+use crate::identity::Identity;
+use crate::path::{Place, Walk};
+use crate::{number, read};
+
+/// A scratch map's value. `RECORD` holds the longest record of its users, and the longest piece once more, because the
+/// verifier adds the bounds of position and length up; `WALK` is the room of `path`.
+#[repr(C)]
+pub struct Scratch<const RECORD: usize, const WALK: usize> {
+    users: u64,
+    /// Of the record so far. Here and not in a register, for the reason that `path` gives.
+    length: u64,
+    marks: u64,
+    record: [u8; RECORD],
+    walk: Walk<WALK>,
+}
+
+/// A record that is being built. Must be ended with [`Builder::send`] or [`Builder::abandon`].
+pub struct Builder<const RECORD: usize, const WALK: usize> {
+    scratch: *mut Scratch<RECORD, WALK>,
+    class: Class,
+}
+
+/// A path that was appended.
+#[derive(Clone, Copy, Default)]
+pub struct Appended {
+    pub length: u16,
+    pub components: u16,
+    /// The front is missing.
+    pub truncated: bool,
+}
+
+impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
+    /// Takes the room for a record with a body of this length; nothing where it is taken already, which is then counted.
+    #[inline(always)]
+    pub fn begin(scratch: *mut Scratch<RECORD, WALK>, class: Class, body: usize) -> Option<Self> {
+        // SAFETY: the field is inside the map's value, eight bytes, aligned.
+        if unsafe { number::add(&raw mut (*scratch).users, 1) } != 0 {
+            leave(scratch);
+            emit::lose(class, Outcome::ScratchBusy);
+            return None;
+        }
+        let builder = Self { scratch, class };
+        builder.grow_to((size_of::<Header>() + body) as u64);
+        // SAFETY: the field is inside the map's value, and ours from here on.
+        unsafe { (*scratch).marks = 0 };
+        Some(builder)
+    }
+
+    #[inline(always)]
+    fn length(&self) -> u64 {
+        // SAFETY: the field is inside the map's value, and ours while we have the room.
+        unsafe { (*self.scratch).length }
+    }
+
+    #[inline(always)]
+    fn grow_to(&self, length: u64) {
+        // SAFETY: as in `length`.
+        unsafe { (*self.scratch).length = length };
+    }
+
+    /// Appends the path of a file, at most `LIMIT` bytes; `WALK` is at least [`crate::path::room`]`(LIMIT)`.
+    #[inline(always)]
+    pub fn path<const LIMIT: u64>(&mut self, place: Place) -> Appended {
+        // SAFETY: the field is inside the map's value, and ours while we have the room.
+        let walk = unsafe { &mut (*self.scratch).walk };
+        let whole = walk.run::<LIMIT>(place.mount, place.dentry);
+        let (text, length, components) = walk.text::<LIMIT>();
+        Appended { length: self.kernel_bytes(text, length, LIMIT), components, truncated: !whole }
+    }
+
+    /// Where the next piece goes, and the end of the record so far: at most `RECORD - longest`.
+    #[inline(always)]
+    fn next(&self, longest: u64) -> *mut u8 {
+        let at = read::bound(self.length(), RECORD as u64 - longest);
+        // SAFETY: `at` is bounded by the line above, inside the record's room.
+        unsafe { (&raw mut (*self.scratch).record).cast::<u8>().add(at as usize) }
+    }
+
+    /// Appends `length` bytes of kernel memory (this map's own room included), at most `longest`. Gives what was appended.
+    #[inline(always)]
+    pub fn kernel_bytes(&mut self, from: u64, length: u64, longest: u64) -> u16 {
+        let length = read::bound(length, longest);
+        if !read::kernel_bytes(self.next(longest), length, from) {
+            return 0;
+        }
+        self.grow_to(self.length() + length);
+        length as u16
+    }
+
+    /// Appends `length` bytes of the process's memory, at most `longest`. Gives what was appended.
+    #[inline(always)]
+    pub fn user_bytes(&mut self, from: u64, length: u64, longest: u64) -> Option<u16> {
+        let length = read::bound(length, longest);
+        if !read::user_bytes(self.next(longest), length, from) {
+            return None;
+        }
+        self.grow_to(self.length() + length);
+        Some(length as u16)
+    }
+
+    /// Appends a string of the process's memory without its zero byte. Gives its length, and its first byte.
+    #[inline(always)]
+    pub fn user_string(&mut self, from: u64, room: u32) -> Option<(u16, u8)> {
+        let to = self.next(u64::from(room));
+        let length = read::user_string(to, room, from)? - 1;
+        self.grow_to(self.length() + length);
+        // SAFETY: `to` has `room` bytes, of which the helper wrote at least the zero byte.
+        Some((length as u16, unsafe { *to }))
+    }
+
+    /// Appends a string of kernel memory without its zero byte. Gives its length.
+    #[inline(always)]
+    pub fn kernel_string(&mut self, from: u64, room: u32) -> Option<u16> {
+        let length = read::kernel_string(self.next(u64::from(room)), room, from)? - 1;
+        self.grow_to(self.length() + length);
+        Some(length as u16)
+    }
+
+    /// Writes header and body before the tail, and sends all.
+    #[inline(always)]
+    pub fn send<T: Copy>(self, about: About, identity: &Identity, body: T) {
+        // SAFETY: the place is a `T`'s, and ours while we have the room.
+        unsafe { self.body::<T>().write(body) };
+        self.send_filled::<T>(about, identity);
+    }
+
+    /// Where the body stands, to be filled there: a body of many fields that may be missing is, on the stack, another state
+    /// for the verifier with each of them.
+    #[inline(always)]
+    pub fn body<T: Copy>(&self) -> *mut T {
+        // SAFETY: `begin` was told the body's size, so it stands before the tail, inside the record's room; that is aligned to
+        // eight bytes, and the header's size is a multiple of eight.
+        unsafe { (&raw mut (*self.scratch).record).cast::<u8>().add(size_of::<Header>()).cast() }
+    }
+
+    /// Writes the header before a body that was filled in its place, and sends all.
+    #[inline(always)]
+    pub fn send_filled<T: Copy>(self, about: About, identity: &Identity) {
+        let length = read::bound(self.length(), RECORD as u64);
+        let about = About { length: length as u32, body: size_of::<T>() as u16, ..about };
+        let header = emit::header(self.class, &about, identity);
+        // SAFETY: the record's room is longer than a header, aligned to eight bytes, and ours.
+        unsafe {
+            let record = &raw mut (*self.scratch).record;
+            record.cast::<Header>().write(header);
+            emit::send(self.class, record.cast(), length);
+        }
+        self.release();
+    }
+
+    /// Sets marks of the record; [`Builder::marks`] gives all.
+    #[inline(always)]
+    pub fn mark(&mut self, flags: u16) {
+        // SAFETY: the field is inside the map's value, and ours while we have the room.
+        unsafe { (*self.scratch).marks |= u64::from(flags) };
+    }
+
+    /// The marks that were set.
+    #[inline(always)]
+    pub fn marks(&self) -> u16 {
+        // SAFETY: as in `mark`.
+        unsafe { (*self.scratch).marks as u16 }
+    }
+
+    /// Gives the room back without a record.
+    #[inline(always)]
+    pub fn abandon(self) {
+        self.release();
+    }
+
+    #[inline(always)]
+    fn release(self) {
+        leave(self.scratch);
+    }
+}
+
+#[inline(always)]
+fn leave<const RECORD: usize, const WALK: usize>(scratch: *mut Scratch<RECORD, WALK>) {
+    // SAFETY: the field is inside the map's value, eight bytes, aligned.
+    unsafe { number::add(&raw mut (*scratch).users, u64::MAX) };
+}

@@ -34,7 +34,7 @@ impl NodeContain {
             not_after_ns: context.not_after_ns,
             action: Some(wire),
         };
-        let result = self.orders.send(&node, order, PATIENCE).await.map_err(explain)?;
+        let result = self.orders.send(&node, order, PATIENCE).await.map_err(|error| explain(&error))?;
         match result.status() {
             v1::OrderStatus::Done | v1::OrderStatus::Already => Ok(result),
             v1::OrderStatus::Failed | v1::OrderStatus::Refused | v1::OrderStatus::Unspecified => {
@@ -107,7 +107,7 @@ fn order_of(action: &Action) -> Option<(String, order::Action)> {
     }
 }
 
-fn explain(error: OrderError) -> ContainError {
+fn explain(error: &OrderError) -> ContainError {
     ContainError::Unreachable { call: "the order to the node", message: error.to_string() }
 }
 

@@ -157,6 +157,7 @@ CREATE TABLE audit_files (
     path        TEXT NOT NULL,
     size        INTEGER NOT NULL,
     modified_ns INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
     read_bytes  INTEGER NOT NULL,
     trouble     TEXT NOT NULL, -- empty: read without complaint
     PRIMARY KEY (source, path)

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+use crate::respond::config::RespondConfig;
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -46,8 +48,8 @@ pub struct Config {
     pub cloudtrail: CloudTrailConfig,
     /// Kubernetes audit.
     pub kubernetes: KubernetesConfig,
-    /// How to answer. Read by the response side; kept here as a table so that one file configures the collector.
-    pub respond: toml::Table,
+    /// How to answer.
+    pub respond: RespondConfig,
 }
 
 /// How the store works.
@@ -106,7 +108,7 @@ impl Default for Config {
             pipeline: PipelineConfig::default(),
             cloudtrail: CloudTrailConfig::default(),
             kubernetes: KubernetesConfig::default(),
-            respond: toml::Table::new(),
+            respond: RespondConfig::default(),
         }
     }
 }

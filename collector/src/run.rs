@@ -2,7 +2,7 @@
 //! configuration; runs until SIGTERM or SIGINT. The only place that spawns.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use collector_core::correlate::Site;
@@ -12,17 +12,28 @@ use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tonic::transport::server::TcpIncoming;
+use tonic::transport::server::{Router, TcpIncoming};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::connect::audit::Intake;
+use crate::connect::aws::client::Iam;
+use crate::connect::aws::contain::AwsContain;
+use crate::connect::node::contain::NodeContain;
+use crate::connect::watch as audit_logs;
 use crate::health::Health;
 use crate::ingest::orders::NodeOrders;
 use crate::ingest::server::Service;
 use crate::pipeline::Pipeline;
 use crate::pipeline::fold::Fold;
 use crate::pki::{Pki, PkiError};
+use crate::respond::answer::Answers;
+use crate::respond::execute::Hands;
 use crate::store::{OpenError, Store};
+use crate::web::{self, Context};
+
+/// Where the responder's commands connect, in the data directory.
+pub const SOCKET: &str = "control.sock";
 
 /// Cases that changed and were not looked at yet. When full, judgement waits for the response.
 const CHANGED: usize = 64;
@@ -114,42 +125,16 @@ pub async fn serve_until(
     let health = Health::default();
     let (store, writer) = Store::open(data, &config.store, &clock, &health).await?;
     let pki = Pki::open(&data.join("pki"), clock.clone())?;
-    let credentials = pki.server(&config.names)?;
-    let listen = |cause| RunError::Listen { address: config.listen, cause };
-    let incoming = TcpIncoming::bind(config.listen).map_err(listen)?;
-    let address = incoming.local_addr().map_err(listen)?;
-    store.journal.note(
-        "collector",
-        Kind::Started,
-        None,
-        json!({"version": env!("CARGO_PKG_VERSION"), "listen": address.to_string()}),
-    )?;
     let orders = NodeOrders::new(store.state.clone(), clock.clone());
-    let router = Service::new(store.clone(), clock.clone(), orders.clone()).router(&credentials)?;
+    let parts = Parts { config, clock, store, orders, health, pki };
     let (stopping, stopped) = watch::channel(false);
-    let (changed, to_answer) = mpsc::channel(CHANGED);
-
     let mut tasks: JoinSet<()> = JoinSet::new();
     let writer = tokio::task::spawn_blocking(move || writer.run());
-    tasks.spawn(store.events.compactor(&config.store).run(stopped.clone()));
-    tasks.spawn(pipeline(&store, &clock, &health, &config, changed).run(stopped.clone()));
-    let mut until = stopped.clone();
-    let sessions = orders.clone();
-    tasks.spawn(async move {
-        let end = async {
-            // The sender is held until the end of this function.
-            drop(until.wait_for(|stop| *stop).await);
-            sessions.close();
-        };
-        if let Err(cause) = router.serve_with_incoming_shutdown(incoming, end).await {
-            tracing::error!(cause = crate::say(&cause), "the node service broke");
-        }
-    });
-    let parts = Ready { listen: address, store: store.clone(), orders, health, pki };
-    answer(&mut tasks, to_answer);
-    // Whoever started us may not care.
-    drop(ready.send(parts));
 
+    let listen = parts.start(&mut tasks, &stopped)?;
+    let Parts { store, orders, health, pki, .. } = parts;
+    // Whoever started us may not care.
+    drop(ready.send(Ready { listen, store: store.clone(), orders, health, pki }));
     stop.await;
     tracing::info!("stops");
     stopping.send_replace(true);
@@ -161,14 +146,110 @@ pub async fn serve_until(
     Ok(())
 }
 
-/// Judgement with the embedded rules. A rule that cannot be read is said and left out.
-fn pipeline(store: &Store, clock: &Clock, health: &Health, config: &Config, changed: mpsc::Sender<CaseId>) -> Pipeline {
-    let (engine, refused) = rules::Engine::load(rules::content().iter().copied());
-    for error in refused {
-        tracing::error!(cause = crate::say(&error), "a rule is left out");
+/// What every task is made of.
+struct Parts {
+    config: Config,
+    clock: Clock,
+    store: Store,
+    orders: NodeOrders,
+    health: Health,
+    pki: Pki,
+}
+
+impl Parts {
+    /// Starts every task; gives the address where nodes connect.
+    fn start(&self, tasks: &mut JoinSet<()>, stopped: &watch::Receiver<bool>) -> Result<SocketAddr, RunError> {
+        let credentials = self.pki.server(&self.config.names)?;
+        let listen = |cause| RunError::Listen { address: self.config.listen, cause };
+        let incoming = TcpIncoming::bind(self.config.listen).map_err(listen)?;
+        let address = incoming.local_addr().map_err(listen)?;
+        let body = json!({"version": env!("CARGO_PKG_VERSION"), "listen": address.to_string()});
+        self.store.journal.note("collector", Kind::Started, None, body)?;
+
+        tasks.spawn(self.store.events.compactor(&self.config.store).run(stopped.clone()));
+        let (changed, to_answer) = mpsc::channel(CHANGED);
+        tasks.spawn(self.pipeline(changed).run(stopped.clone()));
+        let answers = self.answers();
+        tasks.spawn(answer(answers.clone(), self.health.clone(), to_answer));
+        let intake = Intake::new(self.store.clone(), self.clock.clone());
+        let sources = audit_logs::sources(&self.config, &credentials, &intake, &self.health, stopped);
+        for source in sources.map_err(|cause| RunError::Part { part: "read audit logs", cause: Box::new(cause) })? {
+            tasks.spawn(source);
+        }
+        tasks.spawn(control(self.context(answers), self.store.directory.join(SOCKET), stopped.clone()));
+        let service = Service::new(self.store.clone(), self.clock.clone(), self.orders.clone());
+        let router = service.router(&credentials)?;
+        tasks.spawn(nodes(router, incoming, self.orders.clone(), self.health.clone(), stopped.clone()));
+        Ok(address)
     }
-    let fold = Fold::new(engine, Site::default());
-    Pipeline::new(store.clone(), clock.clone(), health.clone(), fold, config.pipeline.settle, changed)
+
+    /// Judgement with the embedded rules. A rule that cannot be read is said and left out.
+    fn pipeline(&self, changed: mpsc::Sender<CaseId>) -> Pipeline {
+        let (engine, refused) = rules::Engine::load(rules::content().iter().copied());
+        for error in refused {
+            tracing::error!(cause = crate::say(&error), "a rule is left out");
+        }
+        let fold = Fold::new(engine, Site::default());
+        let settle = self.config.pipeline.settle;
+        Pipeline::new(self.store.clone(), self.clock.clone(), self.health.clone(), fold, settle, changed)
+    }
+
+    /// The response with all the hands that we have.
+    fn answers(&self) -> Answers {
+        let mut hands = Hands::default().with(NodeContain::new(self.orders.clone()));
+        if let Some(iam) = Iam::from_environment(&self.config.respond.aws) {
+            hands = hands.with(AwsContain::new(iam));
+        } else {
+            tracing::info!("no AWS credentials in the environment: nothing can be done in AWS");
+        }
+        let playbooks = collector_core::playbook::content();
+        Answers::new(self.store.clone(), self.clock.clone(), hands, playbooks, self.config.respond.clone())
+    }
+
+    fn context(&self, answers: Answers) -> Context {
+        Context {
+            answers,
+            store: self.store.clone(),
+            orders: self.orders.clone(),
+            health: self.health.clone(),
+            pki: self.pki.clone(),
+        }
+    }
+}
+
+/// Answers each case that changed. One that cannot be answered is said; it is answered when it changes again.
+async fn answer(answers: Answers, health: Health, mut changed: mpsc::Receiver<CaseId>) {
+    while let Some(id) = changed.recv().await {
+        tracing::info!(case = %id, "case changed");
+        match answers.case_changed(&id).await {
+            Ok(()) => health.well("response"),
+            Err(cause) => health.ill("response", &format!("{id}: {}", crate::say(&cause))),
+        }
+    }
+}
+
+async fn control(context: Context, socket: PathBuf, mut stopped: watch::Receiver<bool>) {
+    let health = context.health.clone();
+    let end = async move { drop(stopped.wait_for(|stop| *stop).await) };
+    if let Err(cause) = web::serve(context, &socket, end).await {
+        health.ill("control socket", &crate::say(&cause));
+    }
+}
+
+async fn nodes(
+    router: Router,
+    incoming: TcpIncoming,
+    orders: NodeOrders,
+    health: Health,
+    mut stopped: watch::Receiver<bool>,
+) {
+    let end = async move {
+        drop(stopped.wait_for(|stop| *stop).await);
+        orders.close();
+    };
+    if let Err(cause) = router.serve_with_incoming_shutdown(incoming, end).await {
+        health.ill("node service", &crate::say(&cause));
+    }
 }
 
 /// Waits for all tasks; those that do not end in time are ended.
@@ -178,13 +259,4 @@ async fn join(tasks: &mut JoinSet<()>) {
         tracing::warn!("a task did not end in time and is ended");
         tasks.shutdown().await;
     }
-}
-
-/// Says which cases changed.
-fn answer(tasks: &mut JoinSet<()>, mut changed: mpsc::Receiver<CaseId>) {
-    tasks.spawn(async move {
-        while let Some(id) = changed.recv().await {
-            tracing::info!(case = %id, "case changed");
-        }
-    });
 }

@@ -15,6 +15,8 @@ pub struct AuditFile {
     pub size: u64,
     /// Its modification time then.
     pub modified_ns: u64,
+    /// Which file had this name then.
+    pub inode: u64,
     /// Bytes that were taken.
     pub read_bytes: u64,
     /// What was wrong with it; empty: nothing.
@@ -75,6 +77,7 @@ impl State {
             path: row.get("path"),
             size: unsigned(row.get("size")),
             modified_ns: unsigned(row.get("modified_ns")),
+            inode: unsigned(row.get("inode")),
             read_bytes: unsigned(row.get("read_bytes")),
             trouble: row.get("trouble"),
         }))
@@ -82,11 +85,12 @@ impl State {
 
     /// Takes note of how far a file was read.
     pub async fn put_audit_file(&self, source: AuditSource, file: &AuditFile) -> Result<(), StateError> {
-        sqlx::query("INSERT OR REPLACE INTO audit_files VALUES (?, ?, ?, ?, ?, ?)")
+        sqlx::query("INSERT OR REPLACE INTO audit_files VALUES (?, ?, ?, ?, ?, ?, ?)")
             .bind(source.to_string())
             .bind(&file.path)
             .bind(signed(file.size))
             .bind(signed(file.modified_ns))
+            .bind(signed(file.inode))
             .bind(signed(file.read_bytes))
             .bind(&file.trouble)
             .execute(&self.pool)

@@ -76,6 +76,8 @@ struct Entry {
     attempts: usize,
     next_attempt_ns: u64,
     named: bool,
+    // Of a cgroup that nobody recognised: it is read again when its runtime may have written its state.
+    path: Vec<u8>,
 }
 
 /// All cgroups that were met.
@@ -110,7 +112,9 @@ impl ContainerTable {
             return None;
         }
         let origin = self.read(id, path);
-        let mut entry = Entry { origin, init: None, attempts: 0, next_attempt_ns: now_ns, named: false };
+        let unrecognised = matches!(origin, Origin::Unknown(_));
+        let path = if unrecognised { path.to_vec() } else { Vec::new() };
+        let mut entry = Entry { origin, init: None, attempts: 0, next_attempt_ns: now_ns, named: false, path };
         // A cgroup inside of a container is the same container, and what is known of that one holds.
         let inside = match &entry.origin {
             Origin::Container(container) => self.of_container(&container.id),
@@ -251,7 +255,7 @@ impl ContainerTable {
     /// runc makes the cgroup before it writes the state that names it: such a cgroup is looked at again.
     fn recognise_late(&mut self, id: u64, now_ns: u64) -> Option<ContainerSeen> {
         let attempts = self.schedule(id, now_ns);
-        let path = self.tree.path_of(id)?;
+        let path = self.cgroups.get(&id)?.path.clone();
         if !matches!(self.read(id, &path), Origin::Container(_)) {
             return None;
         }
@@ -298,7 +302,8 @@ impl ContainerTable {
         self.forget_gone(now_ns);
         if self.cgroups.len() < self.limit {
             let origin = Origin::Unknown(UnknownOrigin::CgroupGone);
-            let entry = Entry { origin, init: None, attempts: 0, next_attempt_ns: u64::MAX, named: true };
+            let path = Vec::new();
+            let entry = Entry { origin, init: None, attempts: 0, next_attempt_ns: u64::MAX, named: true, path };
             self.cgroups.insert(id, entry);
             self.gone.push_back((now_ns.saturating_add(KEEP_GONE_NS), id));
         }

@@ -53,7 +53,7 @@ impl Responder {
             self.hold(key, if capture_id.is_empty() { "trigger" } else { &capture_id }, now);
         }
         if fired.capture {
-            let request = request(fired, &capture_id, now, self.settings.bounds.before);
+            let request = request(fired, &capture_id, self.settings.bounds.before);
             if let Some(sealed) = self.take(request) {
                 said.push(Said::Event(Box::new(sealed)));
             }
@@ -208,7 +208,7 @@ fn let_go(process: Option<&Held>) {
     }
 }
 
-fn request(fired: Fired, capture_id: &str, now: Moment, span: std::time::Duration) -> Request<'_> {
+fn request(fired: Fired, capture_id: &str, span: std::time::Duration) -> Request<'_> {
     let side_effects = match &fired.stop {
         Stop::InKernel => vec!["the process was stopped with SIGSTOP by the kernel at its exec".to_owned()],
         Stop::Stopped { latency_ns } => {
@@ -230,6 +230,6 @@ fn request(fired: Fired, capture_id: &str, now: Moment, span: std::time::Duratio
         _ => Vec::new(),
     };
     let processes = fired.process.into_iter().map(|held| (held, fired.executable.clone())).collect();
-    let container = fired.container;
-    Request { capture_id, cause, processes, container, span, since: now, side_effects, missing }
+    let (container, since) = (fired.container, fired.matched);
+    Request { capture_id, cause, processes, container, span, since, side_effects, missing }
 }

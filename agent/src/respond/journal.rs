@@ -11,8 +11,6 @@ use prost::Message;
 use proto::v1::OrderResult;
 use sha2::{Digest, Sha256};
 
-/// Orders are valid for hours; after a thousand others nobody repeats one.
-const KEPT: usize = 1024;
 const RESULT_BYTES: u64 = 256 << 10;
 
 /// Where an order stands.
@@ -30,13 +28,14 @@ pub enum Standing {
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
+    limit: usize,
 }
 
 impl Journal {
-    /// The journal in a folder.
-    pub fn open(folder: PathBuf) -> io::Result<Self> {
+    /// The journal in a folder, of at most `limit` orders.
+    pub fn open(folder: PathBuf, limit: usize) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        Ok(Self { folder })
+        Ok(Self { folder, limit })
     }
 
     /// Where an order stands; a new one is noted as begun.
@@ -77,7 +76,7 @@ impl Journal {
         let aged = entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())));
         let mut files: Vec<(_, PathBuf)> = aged.collect();
         files.sort();
-        let over = (files.len() + 1).saturating_sub(KEPT);
+        let over = (files.len() + 1).saturating_sub(self.limit);
         files.iter().take(over).try_for_each(|(_, path)| remove(path))
     }
 }
@@ -96,22 +95,22 @@ mod tests {
     #[test]
     fn a_repeated_order_gets_its_first_result_also_from_a_new_agent() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let journal = Journal::open(folder.path().to_path_buf()).expect("it can be made");
+        let journal = Journal::open(folder.path().to_path_buf(), 8).expect("it can be made");
         assert_eq!(journal.begin("a/../b").expect("it can be written"), Standing::New);
         assert_eq!(journal.begin("a/../b").expect("it can be read"), Standing::Begun);
         let result = OrderResult { order_id: "a/../b".to_owned(), detail: "done".to_owned(), ..OrderResult::default() };
         journal.finish(&result).expect("it can be written");
-        let again = Journal::open(folder.path().to_path_buf()).expect("it is there");
+        let again = Journal::open(folder.path().to_path_buf(), 8).expect("it is there");
         assert_eq!(again.begin("a/../b").expect("it can be read"), Standing::Done(Box::new(result)));
     }
 
     #[test]
     fn the_journal_is_bounded() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let journal = Journal::open(folder.path().to_path_buf()).expect("it can be made");
-        for number in 0..KEPT + 10 {
+        let journal = Journal::open(folder.path().to_path_buf(), 8).expect("it can be made");
+        for number in 0..12 {
             journal.begin(&number.to_string()).expect("it can be written");
         }
-        assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), KEPT);
+        assert_eq!(fs::read_dir(folder.path()).expect("it is there").count(), 8);
     }
 }

@@ -42,6 +42,9 @@ pub use trigger::{Fired, Limits, Triggers};
 /// How often leases and expiries are looked at.
 const TICK: Duration = Duration::from_millis(250);
 
+/// Orders that are remembered. They are valid for hours; after a thousand others nobody repeats one.
+const ORDERS: usize = 1024;
+
 /// How the responder works on this node.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -137,7 +140,7 @@ impl Responder {
             node_key: NodeKey::open(&at("node.key"))?,
             hash_key,
             tool: Tool::own(),
-            journal: Journal::open(at("journal"))?,
+            journal: Journal::open(at("journal"), ORDERS)?,
             leases: Leases::open(at("leases.json"), &settings.boot_id)?,
             quarantines: Quarantines::open(at("quarantines.json"), &settings.boot_id)?,
             captures: 0,

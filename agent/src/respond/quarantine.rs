@@ -91,8 +91,7 @@ impl Responder {
         let place = match self.place(&order.container_id, order.cgroup_id) {
             Ok(Some(place)) => place,
             Ok(None) => {
-                return Outcome::new(OrderStatus::Already, "the container's cgroup is gone: nothing in it can send")
-                    .verified("the cgroup is not in the tree");
+                return gone();
             }
             Err(why) => return Outcome::refused(&why),
         };
@@ -123,13 +122,13 @@ impl Responder {
             Ok(network) => network,
             Err(refusal) => {
                 let why = format!("the kernel has no barrier: {refusal}");
-                return self.give_up(active.cgroup_id, Outcome::refused(&why));
+                return self.give_up(active, Outcome::refused(&why));
             }
         };
         let cut =
             network.lift(active.cgroup_id).and_then(|_| network.cut(active.cgroup_id, &place.folder, &active.allow));
         if let Err(error) = cut {
-            return self.give_up(active.cgroup_id, Outcome::failed(&error.to_string()));
+            return self.give_up(active, Outcome::failed(&error.to_string()));
         }
         match self.test(active, place) {
             Ok(seen) => Outcome::new(OrderStatus::Done, &format!("cut off: {}", describe(active))).verified(&seen),
@@ -159,11 +158,13 @@ impl Responder {
         }
     }
 
-    fn give_up(&mut self, cgroup_id: u64, outcome: Outcome) -> Outcome {
+    /// Forgets a quarantine that was not begun. Where the container went away meanwhile, that is what is said.
+    fn give_up(&mut self, active: &Active, outcome: Outcome) -> Outcome {
+        let cgroup_id = active.cgroup_id;
         if let Err(error) = self.quarantines.remove(cgroup_id) {
             tracing::error!(%error, "a quarantine that was given up stays on disk");
         }
-        outcome
+        if active.folder.exists() { outcome } else { gone() }
     }
 
     /// Sends from inside: what is forbidden must be refused, what is allowed must not.
@@ -272,6 +273,11 @@ impl Responder {
             }
         }
     }
+}
+
+fn gone() -> Outcome {
+    let outcome = Outcome::new(OrderStatus::Already, "the container's cgroup is gone: nothing in it can send");
+    outcome.verified("the cgroup is not in the tree")
 }
 
 fn networks(allow: &[String]) -> Result<Vec<IpNet>, String> {

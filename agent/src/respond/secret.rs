@@ -40,6 +40,9 @@ const SECRET_VALUES: [&str; 12] =
 /// An access key id of AWS: four letters that say what it is, sixteen that say which.
 const KEY_ID: usize = 20;
 
+/// Of a user, and of a session.
+const KEY_ID_KINDS: [&[u8]; 2] = [b"AKIA", b"ASIA"];
+
 /// The key of the hashes.
 #[derive(Clone)]
 pub struct HashKey {
@@ -194,11 +197,12 @@ pub fn access_key(id: &[u8], place: &str, key: &HashKey) -> AccessKey {
 /// Every access key id in some bytes: `AKIA` or `ASIA` with sixteen capitals or digits behind, and nothing alike around.
 pub fn key_ids(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let part = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
-    let word = |byte: &u8| byte.is_ascii_alphanumeric();
-    bytes.windows(KEY_ID).enumerate().filter_map(move |(at, id)| {
-        let begins = id.first() == Some(&b'A') && (id.starts_with(b"AKIA") || id.starts_with(b"ASIA"));
-        let alone = || !bytes.get(at.wrapping_sub(1)).is_some_and(word) && !bytes.get(at + KEY_ID).is_some_and(word);
-        (begins && id.iter().all(part) && alone()).then_some(id)
+    let word = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let places = KEY_ID_KINDS.into_iter().flat_map(move |kind| memchr::memmem::find_iter(bytes, kind));
+    places.filter_map(move |at| {
+        let id = bytes.get(at..at + KEY_ID)?;
+        let alone = !word(bytes.get(at.wrapping_sub(1))) && !word(bytes.get(at + KEY_ID));
+        (alone && id.iter().all(part)).then_some(id)
     })
 }
 

@@ -344,6 +344,7 @@ fn a_match_is_told_then_captured_then_held() {
         process: Some(held),
         executable: "/bin/sleep".to_owned(),
         container: None,
+        matched: world.clock.now(),
         repeats: 0,
     };
     let mut said = Vec::new();

@@ -15,7 +15,7 @@ use rules::{Engine, Response, RuleIndex};
 
 use super::held::{Guard, Held, NotHeld, State};
 use super::manifest::ContainerFacts;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::observe::Observer;
 use crate::observe::node_event::{NodeEvent, command_line, sources};
 use crate::origin::container::Container;
@@ -90,6 +90,8 @@ pub struct Fired {
     pub executable: String,
     /// Its container.
     pub container: Option<Box<ContainerFacts>>,
+    /// When the rules matched.
+    pub matched: Moment,
     /// Matches of these rules by this process that were only counted since the last time.
     pub repeats: u64,
 }
@@ -173,6 +175,7 @@ impl Triggers {
             return None;
         }
         let (stop, held) = self.stop(event, process, &told, in_kernel);
+        let matched = self.limits.clock.now();
         let capture = told.iter().any(|&rule| self.engine.rule(rule).response != Response::Observe);
         let held = held.or_else(|| Held::take(&self.limits.guard.proc, process?).ok().filter(|_| self.limits.acts));
         Some(Fired {
@@ -186,6 +189,7 @@ impl Triggers {
                 let WireOrigin::ContainerId(id) = actor.origin.as_ref()? else { return None };
                 origin.container(id).map(|container| Box::new(facts(container)))
             }),
+            matched,
             repeats,
         })
     }
@@ -209,10 +213,9 @@ impl Triggers {
             Err(NotHeld::Gone { .. } | NotHeld::Another { .. }) => return (Stop::Gone, None),
             Err(why) => return (Stop::Failed(why.to_string()), None),
         };
-        if in_kernel && held.state() == State::Stopped {
-            return (Stop::InKernel, Some(held));
-        }
-        match held.stop() {
+        let stopped = if in_kernel && held.state() == State::Stopped { Ok(State::Stopped) } else { held.stop() };
+        match stopped {
+            Ok(State::Stopped) if in_kernel => (Stop::InKernel, Some(held)),
             Ok(State::Stopped) => {
                 let latency_ns = self.limits.clock.now().boot_ns.saturating_sub(event.boot_ns);
                 (Stop::Stopped { latency_ns }, Some(held))

@@ -138,10 +138,7 @@ impl Responder {
                 {
                     tracing::error!(%error, "a quarantine that does not hold could not be lifted");
                 }
-                self.give_up(
-                    active.cgroup_id,
-                    Outcome::failed(&format!("the self-test failed, so it was lifted: {why}")),
-                )
+                self.give_up(active, Outcome::failed(&format!("the self-test failed, so it was lifted: {why}")))
             }
         }
     }

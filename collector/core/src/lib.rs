@@ -9,7 +9,10 @@ pub mod custody;
 pub mod detect;
 #[cfg(test)]
 mod example;
+pub mod graph;
+pub mod metrics;
 pub mod model;
 pub mod playbook;
 pub mod report;
+pub mod timeline;
 pub mod triage;

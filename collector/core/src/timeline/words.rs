@@ -1,0 +1,177 @@
+//! Facts as short sentences. Takes one event, entry or record; gives who and what. Attacker-chosen text is escaped and kept apart from our own.
+
+use crate::custody::{Kind, Record};
+use crate::model::event::Flow;
+use crate::model::{AuditEntry, Body, NodeEvent};
+use crate::playbook::{Outcome, Plan, Status};
+
+/// A quoted command longer than this is cut; the whole one stands in the evidence.
+const MAX_QUOTE: usize = 240;
+
+/// Who did it.
+pub(super) fn actor(event: &NodeEvent) -> String {
+    match &event.actor {
+        Some(actor) => format!("{} (pid {}, uid {})", actor.executable, actor.process.pid, actor.uid),
+        None => format!("agent on {}", event.node),
+    }
+}
+
+/// What happened, and what of it was chosen by whoever did it. `None`: nothing that a person reads a line about.
+pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
+    let said = |what: &str, quoted: String| Some((what.to_owned(), cut(&quoted)));
+    match &event.body {
+        Body::Fork { .. } | Body::Exit { .. } | Body::ContainerGone { .. } if event.actor.is_some() => None,
+        Body::Fork { .. } | Body::Exit { .. } => None,
+        Body::Exec(exec) => {
+            let arguments: Vec<String> = exec.arguments.iter().map(crate::model::event::Raw::escape).collect();
+            let what = match (exec.memfd, exec.upper_layer) {
+                (true, _) => "ran a program from memory",
+                (false, true) => "ran a program that is not in the image",
+                (false, false) => "ran",
+            };
+            let stopped =
+                if exec.stopped_in_kernel { "; the kernel stopped it before its first instruction" } else { "" };
+            said(&format!("{what}{stopped}"), arguments.join(" "))
+        }
+        Body::FileOpen { path, sensitive, result, .. } => {
+            let tried = if *result < 0 { "tried to open" } else { "opened" };
+            let kind = if sensitive.is_empty() { String::new() } else { format!(" ({})", sensitive.replace('_', " ")) };
+            said(&format!("{tried} a file{kind}"), path.escape())
+        }
+        Body::FileUnlink { path, .. } => said("deleted", path.escape()),
+        Body::FileRename { from, to, .. } => said("renamed", format!("{from} → {to}")),
+        Body::FileChmod { path, mode, .. } => said(&format!("set mode {mode:o} on"), path.escape()),
+        Body::Connect { flow, established, metadata_service } => {
+            let tried = if *established { "connected to" } else { "tried to connect to" };
+            let whom = if *metadata_service { " the instance metadata service" } else { "" };
+            said(&format!("{tried}{whom}"), remote(flow))
+        }
+        Body::Accept { flow } => said("was connected to from", remote(flow)),
+        Body::Close { flow, sent, received, .. } => said(
+            &format!("closed a connection after sending {} and receiving {}", size(*sent), size(*received)),
+            remote(flow),
+        ),
+        Body::DatagramFlow { flow, .. } => said("sent a datagram to", remote(flow)),
+        Body::ContainerSeen(container) => said("saw a container begin", container.name.clone()),
+        Body::ContainerGone { container_id } => said("saw a container end", short(container_id)),
+        Body::Loss { class, reason, count, .. } => {
+            said(&format!("lost {count} records of class {class}: {}", reason.replace('_', " ")), String::new())
+        }
+        Body::Trigger(trigger) => {
+            let did = match trigger.action.as_str() {
+                "stopped_in_kernel" => "matched a rule and was stopped in the kernel",
+                "stopped" => "matched a rule and was stopped",
+                "captured" => "matched a rule and was captured",
+                "gone" => "matched a rule and had ended before it could be stopped",
+                _ => "matched a rule",
+            };
+            said(did, trigger.rule_title.clone())
+        }
+        Body::CaptureSealed { artifacts, failed, latency_ns, .. } => {
+            let failed = if *failed == 0 { String::new() } else { format!(", {failed} could not be had") };
+            said(
+                &format!("sealed {artifacts} artifacts{failed}, {} ms after the trigger", latency_ns / 1_000_000),
+                String::new(),
+            )
+        }
+        Body::AgentStarted { version, replay, .. } => {
+            let what = if *replay { "began to replay a recorded run" } else { "began to watch" };
+            said(what, format!("version {version}"))
+        }
+    }
+}
+
+/// The caller as `CloudTrail` names it.
+pub(super) fn cloud_caller(entry: &AuditEntry) -> String {
+    let arn = entry.text(&["userIdentity", "arn"]).or_else(|| entry.text(&["userIdentity", "invokedBy"]));
+    let name = arn.map(|arn| arn.splitn(6, ':').last().unwrap_or(arn));
+    clean(name.unwrap_or("a caller that the log does not name"))
+}
+
+/// The caller as the API server names it.
+pub(super) fn cluster_caller(entry: &AuditEntry) -> String {
+    clean(entry.text(&["user", "username"]).unwrap_or("a caller that the log does not name"))
+}
+
+/// What a record of the journal says to a reader of the report. `None`: housekeeping.
+pub(super) fn record(record: &Record) -> Option<String> {
+    let text = |key: &str| record.body.get(key).and_then(|value| value.as_str()).map(clean);
+    let outcome = || serde_json::from_value::<Outcome>(record.body.clone()).ok();
+    Some(match record.kind {
+        Kind::CaseOpened => "opened the case".to_owned(),
+        Kind::CaseClosed => "closed the case".to_owned(),
+        Kind::PlanProposed => {
+            let plan = serde_json::from_value::<Plan>(record.body.clone()).ok();
+            let steps = plan.map(|plan| format!(" of {} steps, digest {}", plan.steps.len(), short(&plan.digest)));
+            format!("proposed a plan{}", steps.unwrap_or_default())
+        }
+        Kind::Approval if text("decision").as_deref() == Some("deny") => "denied the plan".to_owned(),
+        Kind::Approval => format!(
+            "approved the plan{}",
+            text("plan_digest").map(|digest| format!(" {}", short(&digest))).unwrap_or_default()
+        ),
+        Kind::Refusal => {
+            format!("was refused an approval{}", text("reason").map(|why| format!(": {why}")).unwrap_or_default())
+        }
+        Kind::ActionDone | Kind::ActionFailed | Kind::Undone => {
+            let outcome = outcome()?;
+            let how = match outcome.status {
+                Status::Done => "and saw that it worked".to_owned(),
+                other => format!("– {other}"),
+            };
+            format!("{}: {} {how}", outcome.target, lower(outcome.action.title()))
+        }
+        Kind::Acknowledged => "took the case".to_owned(),
+        Kind::Waived => "waived the sealing of evidence".to_owned(),
+        Kind::Received => "received a capture and compared its hashes".to_owned(),
+        Kind::Exported => "exported the evidence".to_owned(),
+        Kind::Loss => "noted that something is missing".to_owned(),
+        Kind::Finding
+        | Kind::CaseChanged
+        | Kind::ActionStarted
+        | Kind::Collected
+        | Kind::Verified
+        | Kind::Accessed
+        | Kind::Derived
+        | Kind::Refused
+        | Kind::Started => return None,
+    })
+}
+
+/// `1.5 MB`.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} B"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
+    }
+}
+
+fn remote(flow: &Flow) -> String {
+    if flow.remote.is_ipv6() {
+        format!("[{}]:{}", flow.remote, flow.remote_port)
+    } else {
+        format!("{}:{}", flow.remote, flow.remote_port)
+    }
+}
+
+fn clean(text: &str) -> String {
+    cut(&crate::model::event::Raw(text.as_bytes().to_vec()).escape())
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= MAX_QUOTE {
+        return text.to_owned();
+    }
+    text.chars().take(MAX_QUOTE).chain(" … (cut)".chars()).collect()
+}
+
+fn short(digest: &str) -> String {
+    digest.chars().take(12).collect()
+}
+
+fn lower(title: &str) -> String {
+    let mut letters = title.chars();
+    letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}

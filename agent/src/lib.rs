@@ -15,3 +15,4 @@ pub mod origin;
 pub mod pipeline;
 pub mod recording;
 pub mod respond;
+pub mod run;

@@ -1,0 +1,100 @@
+//! `mayfly-agent check`: what would happen if the agent started here. Takes the configuration; loads the kernel programs, looks at
+//! which hooks this kernel grants, and unloads them. Reads no record, writes no log.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{RunError, parts};
+use crate::config::Config;
+use crate::kernel::Kernel;
+
+/// What this machine and this configuration allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// The node's name.
+    pub node: String,
+    /// The running kernel.
+    pub kernel: String,
+    /// Rules that would run.
+    pub rules: usize,
+    /// Sensitive paths that would be watched.
+    pub sensitive_paths: usize,
+    /// Where events would go; empty: nowhere.
+    pub collector: String,
+    /// Each hook.
+    pub hooks: Vec<CheckedHook>,
+    /// Why no kernel program could be loaded at all; empty where they could.
+    pub refusal: String,
+}
+
+/// One hook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedHook {
+    /// As in the table of hooks.
+    pub name: String,
+    /// What it tells about.
+    pub noun: String,
+    /// By which way into the kernel.
+    pub tier: String,
+    /// Whether this kernel grants it.
+    pub attached: bool,
+    /// Why not, in the kernel's words.
+    pub refusal: String,
+}
+
+impl Check {
+    /// Whether processes would be seen: without them nothing else has an owner.
+    pub fn is_able(&self) -> bool {
+        self.hooks.iter().any(|hook| hook.noun == "process" && hook.attached)
+    }
+}
+
+/// Tries everything and leaves nothing behind.
+pub fn check(config: &Config) -> Result<Check, RunError> {
+    let engine = parts::engine(config)?;
+    let sensitive = parts::sensitive(config)?;
+    let (hooks, refusal) = match Kernel::load(&parts::kernel_config(&sensitive, &engine)) {
+        Ok(kernel) => (kernel.hooks().iter().map(hook).collect(), String::new()),
+        Err(error) => (Vec::new(), crate::deliver::chain(&error)),
+    };
+    Ok(Check {
+        node: config.node.clone(),
+        kernel: parts::kernel_release(),
+        rules: engine.rules().len(),
+        sensitive_paths: sensitive.patterns().len(),
+        collector: config.collector.as_ref().map(|collector| collector.endpoint.clone()).unwrap_or_default(),
+        hooks,
+        refusal,
+    })
+}
+
+fn hook(state: &crate::kernel::HookState) -> CheckedHook {
+    CheckedHook {
+        name: state.name.to_owned(),
+        noun: state.noun.to_owned(),
+        tier: state.tier.to_owned(),
+        attached: state.attached,
+        refusal: state.refusal.clone(),
+    }
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let collector = if self.collector.is_empty() { "none: events stay in the log" } else { &self.collector };
+        writeln!(out, "node       {}", self.node)?;
+        writeln!(out, "kernel     {}", self.kernel)?;
+        writeln!(out, "collector  {collector}")?;
+        writeln!(out, "rules      {}", self.rules)?;
+        writeln!(out, "sensitive  {} paths", self.sensitive_paths)?;
+        if !self.refusal.is_empty() {
+            return writeln!(out, "hooks      none: {}", self.refusal);
+        }
+        for hook in &self.hooks {
+            let granted = if hook.attached { "granted" } else { "refused" };
+            write!(out, "{granted}    {:<10} {:<12} {}", hook.noun, hook.tier, hook.name)?;
+            if hook.attached { writeln!(out)? } else { writeln!(out, ": {}", hook.refusal)? }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,332 @@
+//! Starting, running and ending the agent. Takes the configuration; builds the parts (`parts`), gives each its thread or task (here
+//! and nowhere else), waits for a closed set of things that can wake it, and ends them in the order in which nothing is lost: the
+//! records first, then the responder, then the log, then the sender with the tail.
+//!
+//! | thread or task | what it does | its channel, and what happens when that is full |
+//! |---|---|---|
+//! | `pipeline` | records → events → log → rules | `fired`: the match is told, nothing is captured, who was stopped goes on |
+//! | `log` | closes aged blocks, syncs | |
+//! | `respond` | stops, captures, obeys | `said`: it waits |
+//! | `said` | the responder's words → log, sender | `results`: it waits |
+//! | `orders` | the sender's orders → responder | `orders`: the order is refused and may come again |
+//! | `deliver` | log → collector | gRPC's own window; then blocks stay on disk |
+
+mod check;
+mod parts;
+mod source;
+mod tasks;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle as Task;
+
+pub use check::{Check, check};
+pub use source::record;
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::deliver::hello::NodeFacts;
+use crate::deliver::spool::{Spool, SpoolError};
+use crate::deliver::{Delivery, Ends};
+use crate::health::Health;
+use crate::kernel::Kernel;
+use crate::log::{Log, LogError};
+use crate::recording::RecordingError;
+use crate::respond::{Fired, Responder, Said};
+use source::Source;
+use tasks::{all_delivered, pass_on_orders, pass_on_said, then};
+
+/// Between two looks at the log's open block.
+const LOG_TICK: Duration = Duration::from_millis(20);
+
+/// Why the agent did not start, or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The kernel programs.
+    #[error("load the kernel programs")]
+    Kernel(#[source] crate::kernel::LoadError),
+    /// The rings were taken before.
+    #[error("read the kernel's rings")]
+    Rings(#[source] io::Error),
+    /// The log.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The spool.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// A recording.
+    #[error(transparent)]
+    Recording(#[from] RecordingError),
+    /// Rules that cannot be used.
+    #[error("{} rules cannot be used:\n  {}", .0.len(), .0.join("\n  "))]
+    Rules(Vec<String>),
+    /// The list of sensitive paths.
+    #[error("files.sensitive: {0}")]
+    Sensitive(String),
+    /// A file or folder.
+    #[error("{doing} {path}")]
+    File {
+        /// What was tried.
+        doing: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the kernel said.
+        #[source]
+        cause: io::Error,
+    },
+    /// A thread, a runtime, a signal handler.
+    #[error("start {0}")]
+    Start(&'static str, #[source] io::Error),
+    /// A part ended that should not have.
+    #[error("{0} ended by itself")]
+    Ended(&'static str),
+}
+
+/// All that can wake the main loop.
+enum Wake {
+    /// SIGTERM or SIGINT.
+    Terminate,
+    /// The source has no more records: the end of a recording, or an error.
+    Source(Result<(), RunError>),
+    /// The responder is gone.
+    Responder,
+    /// The sender is gone.
+    Sender,
+}
+
+/// Runs the agent until SIGTERM.
+pub fn agent(config: &Config) -> Result<(), RunError> {
+    let engine = Arc::new(parts::engine(config)?);
+    let sensitive = parts::sensitive(config)?;
+    let kernel = Kernel::load(&parts::kernel_config(&sensitive, &engine)).map_err(RunError::Kernel)?;
+    let kernel = Arc::new(kernel);
+    let observer = parts::observer(sensitive, &kernel);
+    let (boot_text, boot_id) = parts::boot_id()?;
+    let ground = Ground { clock: Clock::system(), boot_text, boot_id, kernel: Some(Arc::clone(&kernel)) };
+    let source = Source::kernel(kernel)?;
+    Running::start(config, &ground, engine, observer, source)?.until_the_end(config)
+}
+
+/// Plays a recording through the same parts; nothing on this machine is touched.
+pub fn replay(config: &Config, file: &Path) -> Result<(), RunError> {
+    let engine = Arc::new(parts::engine(config)?);
+    let observer = parts::stranger(parts::sensitive(config)?);
+    let (source, start) = Source::recording(file)?;
+    let clock = Clock::standing(start.wall_ns, start.boot_ns);
+    let ground = Ground { clock, boot_text: uuid(start.boot_id), boot_id: start.boot_id, kernel: None };
+    Running::start(config, &ground, engine, observer, source)?.until_the_end(config)
+}
+
+/// What the parts stand on. Without a kernel it is a replay.
+struct Ground {
+    clock: Clock,
+    boot_text: String,
+    boot_id: [u8; 16],
+    kernel: Option<Arc<Kernel>>,
+}
+
+/// The agent, started.
+struct Running {
+    runtime: Runtime,
+    log: Log,
+    spool: Spool,
+    is_replay: bool,
+    wakes: mpsc::Receiver<Wake>,
+    /// Ends the source and the log's thread.
+    stop: Arc<AtomicBool>,
+    stop_log: Arc<AtomicBool>,
+    stop_orders: watch::Sender<bool>,
+    stop_sender: watch::Sender<bool>,
+    pipeline: JoinHandle<()>,
+    keeper: JoinHandle<()>,
+    responder: JoinHandle<()>,
+    said: Task<()>,
+    orders: Task<()>,
+    sender: Option<Task<()>>,
+}
+
+impl Running {
+    fn start(
+        config: &Config,
+        ground: &Ground,
+        engine: Arc<rules::Engine>,
+        observer: crate::observe::Observer,
+        source: Source,
+    ) -> Result<Self, RunError> {
+        let log = parts::log(config, ground.boot_id, &ground.clock)?;
+        let spool = Spool::open(config.data.join("captures"), config.respond.captures_max_bytes.0)?;
+        let health = Health::default();
+        let responder = parts::responder(config, ground, &log, &spool)?;
+        let mut facts = NodeFacts::of_this_machine(&config.node, config.instance.as_deref(), &ground.boot_text);
+        (facts.signing_key, facts.replay) = (responder.signing_key().to_vec(), ground.kernel.is_none());
+
+        let waiting = config.respond.waiting;
+        let (fired_in, fired_out) = mpsc::channel(waiting);
+        let (ordered_in, ordered_out) = mpsc::channel(waiting);
+        let (order_in, order_out) = mpsc::channel(1);
+        let (said_in, said_out) = mpsc::channel(waiting);
+        let (results_in, results_out) = mpsc::channel(waiting);
+        let (wake, wakes) = mpsc::channel(8);
+        let (stop, stop_log) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+        let (stop_orders, orders_stopped) = watch::channel(false);
+        let (stop_sender, sender_stopped) = watch::channel(false);
+
+        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
+        let runtime = runtime.map_err(|cause| RunError::Start("the runtime", cause))?;
+        let sender = match &config.collector {
+            None => None,
+            Some(collector) => {
+                let desk = parts::desk(config, ordered_in, &health)?;
+                let delivery = Delivery {
+                    settings: collector.clone(),
+                    facts,
+                    log: log.clone(),
+                    spool: spool.clone(),
+                    desk,
+                    health: health.clone(),
+                };
+                let work = delivery.run(Ends { results: results_out, shutdown: sender_stopped });
+                Some(runtime.spawn(then(work, wake.clone(), Wake::Sender)))
+            }
+        };
+        let is_replay = ground.kernel.is_none();
+        let hot = source::Hot { config, ground, engine, observer, log: &log, health: &health };
+        let pipeline = hot.start(source, fired_in, Arc::clone(&stop), wake.clone())?;
+        let keeper = keep_log(log.clone(), config.log.sync, Arc::clone(&stop_log))?;
+        let responder = respond(responder, fired_out, order_out, said_in, wake.clone())?;
+        let said = runtime.spawn(pass_on_said(said_out, log.clone(), results_in));
+        let orders = runtime.spawn(pass_on_orders(ordered_out, order_in, orders_stopped));
+        runtime.block_on(async { listen(wake) }).map_err(|cause| RunError::Start("signal handlers", cause))?;
+        tracing::info!(node = %config.node, log = %log.identity().log_id_text(), "the agent runs");
+        Ok(Self {
+            runtime,
+            log,
+            spool,
+            is_replay,
+            wakes,
+            stop,
+            stop_log,
+            stop_orders,
+            stop_sender,
+            pipeline,
+            keeper,
+            responder,
+            said,
+            orders,
+            sender,
+        })
+    }
+
+    /// Waits for the first reason to end, and ends in order.
+    fn until_the_end(mut self, config: &Config) -> Result<(), RunError> {
+        let outcome = match self.runtime.block_on(self.wakes.recv()) {
+            Some(Wake::Terminate) | None => Ok(()),
+            Some(Wake::Source(outcome)) => outcome,
+            Some(Wake::Responder) => Err(RunError::Ended("the responder")),
+            Some(Wake::Sender) => Err(RunError::Ended("the sender")),
+        };
+        self.stop.store(true, Ordering::Relaxed);
+        let mut panicked = self.pipeline.join().is_err();
+        self.stop_orders.send_replace(true);
+        panicked |= self.runtime.block_on(self.orders).is_err();
+        panicked |= self.responder.join().is_err();
+        panicked |= self.runtime.block_on(self.said).is_err();
+        self.stop_log.store(true, Ordering::Relaxed);
+        panicked |= self.keeper.join().is_err();
+        self.log.finish();
+        if let Some(sender) = self.sender {
+            if self.is_replay {
+                self.runtime.block_on(all_delivered(&self.log, &self.spool, &mut self.wakes));
+            }
+            self.stop_sender.send_replace(true);
+            panicked |= self.runtime.block_on(sender).is_err();
+        }
+        let (newest, acknowledged) = (self.log.newest(), self.log.acknowledged());
+        tracing::info!(newest, acknowledged, collector = config.collector.is_some(), "the agent ends");
+        if panicked { Err(RunError::Ended("a part of the agent")) } else { outcome }
+    }
+}
+
+/// A thread for the log's clockwork: syncing blocks for as long as the disk likes, and nobody else should wait for that.
+fn keep_log(log: Log, sync: Duration, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>, RunError> {
+    let every = u32::try_from(sync.as_millis() / LOG_TICK.as_millis()).unwrap_or(u32::MAX).max(1);
+    let work = move || {
+        let mut ticks = 0_u32;
+        while !stop.load(Ordering::Relaxed) {
+            std::thread::sleep(LOG_TICK);
+            log.tick();
+            ticks = ticks.wrapping_add(1);
+            if ticks.is_multiple_of(every) {
+                log.sync();
+            }
+        }
+    };
+    thread("log", work)
+}
+
+/// A thread for the responder: it blocks while it reads `/proc` and disks.
+fn respond(
+    responder: Responder,
+    fired: mpsc::Receiver<Fired>,
+    orders: mpsc::Receiver<proto::v1::Order>,
+    said: mpsc::Sender<Said>,
+    wake: mpsc::Sender<Wake>,
+) -> Result<JoinHandle<()>, RunError> {
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| RunError::Start("the responder's runtime", cause))?;
+    thread("respond", move || runtime.block_on(then(responder.run(fired, orders, said), wake, Wake::Responder)))
+}
+
+fn thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|cause| RunError::Start(name, cause))
+}
+
+/// Waits for SIGTERM or SIGINT beside everything else.
+fn listen(wake: mpsc::Sender<Wake>) -> io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let either = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    drop(tokio::spawn(then(either, wake, Wake::Terminate)));
+    Ok(())
+}
+
+/// Whether SIGTERM or SIGINT came, for a loop that waits for nothing else.
+struct Signalled {
+    came: Arc<AtomicBool>,
+    /// Holds the task that waits for the signal.
+    _runtime: Runtime,
+}
+
+impl Signalled {
+    fn is_set(&self) -> bool {
+        self.came.load(Ordering::Relaxed)
+    }
+}
+
+fn stop_at_signal() -> Result<Signalled, RunError> {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|cause| RunError::Start("the runtime", cause))?;
+    let (wake, mut wakes) = mpsc::channel(1);
+    runtime.block_on(async { listen(wake) }).map_err(|cause| RunError::Start("signal handlers", cause))?;
+    let came = Arc::new(AtomicBool::new(false));
+    let set = Arc::clone(&came);
+    drop(runtime.spawn(async move { set.store(wakes.recv().await.is_some(), Ordering::Relaxed) }));
+    Ok(Signalled { came, _runtime: runtime })
+}
+
+fn uuid(id: [u8; 16]) -> String {
+    let text = hex::encode(id);
+    [&text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..]].join("-")
+}

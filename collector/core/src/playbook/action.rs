@@ -163,8 +163,9 @@ impl Action {
     pub fn reach(&self) -> String {
         match self {
             Self::EvidenceSeal { node, container_id, recorder_seconds } => format!(
-                "Container {} on {node} keeps running; the node keeps the last {recorder_seconds} s of its recorder and copies of what the container runs.",
-                short(container_id)
+                "Container {} on {node} keeps running; the node keeps the last {} of its recorder and copies of what the container runs.",
+                short(container_id),
+                for_people(*recorder_seconds)
             ),
             Self::NetQuarantine { node, container_id, allow, expires_seconds, .. } => {
                 let but = match allow.as_slice() {
@@ -172,8 +173,9 @@ impl Action {
                     some => some.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
                 };
                 format!(
-                    "Container {} on {node} reaches {but} and is reached by nothing else for {expires_seconds} s: whoever it serves gets no answer.",
-                    short(container_id)
+                    "Container {} on {node} reaches {but} and is reached by nothing else for {}: whoever it serves gets no answer.",
+                    short(container_id),
+                    for_people(*expires_seconds)
                 )
             }
             Self::NetRelease { node, container_id, .. } => {
@@ -202,4 +204,8 @@ impl Action {
 
 fn short(container_id: &str) -> &str {
     container_id.get(..12).unwrap_or(container_id)
+}
+
+fn for_people(seconds: u32) -> String {
+    crate::metrics::duration(u64::from(seconds) * 1_000_000_000)
 }

@@ -123,7 +123,7 @@ fn claims_about(case: &Case, entity: &Entity) -> Vec<Claim> {
     let speaks = |finding: &&Finding| finding.entities.contains(entity);
     let edges = case.edges.iter().filter(joins).map(|edge| Claim::new(edge.reason.clone(), edge.evidence.clone()));
     let findings = case.findings.iter().filter(speaks);
-    let findings = findings.map(|finding| Claim::new(finding.title.clone(), finding.evidence.clone()));
+    let findings = findings.map(|finding| Claim::new(format!("{}.", finding.title), finding.evidence.clone()));
     edges.chain(findings).collect()
 }
 

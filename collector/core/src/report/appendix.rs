@@ -129,7 +129,7 @@ pub(super) fn completeness(input: &Input, evidence: &mut Evidence) -> Completene
             if log.refused.is_empty() { "none was unreadable".to_owned() } else { visible(&log.refused.join("; ")) };
         format!(
             "{}: {} entries from {} to {}; {refused}.",
-            log.source,
+            name(log.source),
             log.entries,
             date_and_time(log.from),
             date_and_time(log.to)
@@ -145,11 +145,19 @@ pub(super) fn completeness(input: &Input, evidence: &mut Evidence) -> Completene
     }
 }
 
+/// As people write it.
+const fn name(source: AuditSource) -> &'static str {
+    match source {
+        AuditSource::Cloudtrail => "AWS CloudTrail",
+        AuditSource::Kubernetes => "Kubernetes audit",
+    }
+}
+
 fn unseen(input: &Input) -> Vec<String> {
     let mut unseen = Vec::new();
     for source in [AuditSource::Cloudtrail, AuditSource::Kubernetes] {
         if !input.audit.iter().any(|log| log.source == source) {
-            unseen.push(format!("No {source} log was read: what was done there is not in this report."));
+            unseen.push(format!("No {} log was read: what was done there is not in this report.", name(source)));
         }
     }
     if input.case.edges.iter().any(|edge| matches!(edge.state, crate::model::EdgeState::Pending { .. })) {

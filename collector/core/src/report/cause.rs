@@ -48,7 +48,7 @@ const KNOWN: &[Known] = &[
     Known {
         technique: "T1620",
         category: "Programs may run from memory",
-        control: "Switch the node's rule for programs that run from memory from alert to stop for every workload",
+        control: "Have every node stop programs that run from memory, for every workload, and not only report them",
         effort: "hours",
         metric: "programs run from memory and not stopped: 0",
     },
@@ -78,7 +78,7 @@ pub(super) fn causes(input: &Input, evidence: &mut Evidence) -> (Vec<Cause>, Vec
         };
         let shown = input.case.findings.iter().find(|finding| finding.techniques.iter().any(fits));
         let Some(finding) = shown else { continue };
-        let seen = evidence.say(finding.title.clone(), &finding.evidence);
+        let seen = evidence.say(format!("{}.", finding.title), &finding.evidence);
         causes.push(Cause { category: known.category.to_owned(), seen, control: known.control.to_owned() });
     }
     let mut unknown = Vec::new();

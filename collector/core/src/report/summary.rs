@@ -58,7 +58,7 @@ fn tiles(impact: &Impact, response: &[PlanReport]) -> Vec<Tile> {
     vec![
         tile(Count::Systems, "systems touched", could),
         tile(Count::Identities, "identities involved", "sessions, keys, accounts".to_owned()),
-        tile(Count::CallsWithStolenIdentities, "audited calls in the case", format!("{refused} of them refused")),
+        tile(Count::CallsWithStolenIdentities, "audited calls", format!("{refused} of them refused")),
         tile(Count::ActionsVerified, "containment actions", "each seen to work".to_owned()),
     ]
 }

@@ -162,7 +162,8 @@ impl Run<'_> {
         if !printed.success {
             eprintln!("{}", tail(&printed.text));
         }
-        let took = step.end(&format!("{} passed, {} failed", count.passed, count.failed));
+        let skipped = count.skipped.len();
+        let took = step.end(&format!("{} passed, {} failed, {skipped} skipped", count.passed, count.failed));
         self.times.push((title.to_owned(), took, count.failed == 0));
         self.count.add(count);
         Ok(())

@@ -43,8 +43,11 @@ pub const PROCESSES: usize = 65_536;
 /// Credentials kept; the one that was used the longest ago goes first.
 pub const CREDENTIALS: usize = 65_536;
 
-/// Calls kept for one credential. The first ones say who it was; those after are counted.
-pub const CALLS: usize = 512;
+/// Calls kept for one credential and address: so many of the first, and as many of the last.
+pub const CALLS: usize = 128;
+
+/// Addresses kept for one credential. A role of a fleet is called from as many as it has nodes.
+pub const ADDRESSES: usize = 256;
 
 /// Calls that one edge cites.
 pub const CITED: usize = 16;

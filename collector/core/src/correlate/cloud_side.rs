@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 
-use super::bridge::{CALLS, CREDENTIALS, FACTS};
+use super::bridge::{ADDRESSES, CALLS, CREDENTIALS, FACTS};
 use super::facts::{self, Call, Kept};
 use crate::detect::Map;
 use crate::model::event::ContainerSeen;
@@ -18,7 +18,37 @@ type CallKey = (u64, String);
 pub(crate) struct Credential {
     /// The caller's identities as the first kept entry gives them.
     pub(crate) identities: BTreeSet<Identity>,
-    pub(crate) calls: Kept<CallKey, Call>,
+    pub(crate) calls: Calls,
+}
+
+/// The first calls from one address, and the newest.
+type OfAddress = (Kept<CallKey, Call>, Kept<CallKey, Call>);
+
+/// Calls of one credential, apart by where they came from: a node's own thousands must not push out a stranger's one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Calls {
+    by_address: BTreeMap<Option<IpAddr>, OfAddress>,
+}
+
+impl Calls {
+    fn add(&mut self, key: CallKey, call: Call) {
+        let fresh = || (Kept::first(CALLS), Kept::newest(CALLS));
+        let (first, newest) = self.by_address.entry(call.address).or_insert_with(fresh);
+        first.add(key.clone(), call.clone());
+        newest.add(key, call);
+        if self.by_address.len() > ADDRESSES {
+            self.by_address.pop_last();
+        }
+    }
+
+    /// All that are kept, in order of time.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Call> + use<'_> {
+        let mut all: Vec<&Call> =
+            self.by_address.values().flat_map(|(first, newest)| first.iter().chain(newest.iter())).collect();
+        all.sort_unstable();
+        all.dedup();
+        all.into_iter()
+    }
 }
 
 /// A key was given out.
@@ -118,7 +148,7 @@ impl CloudSide {
                     self.egress.of(&address, BTreeSet::new).insert(instance.to_owned());
                 }
             }
-            let fresh = || Credential { identities: BTreeSet::new(), calls: Kept::first(CALLS) };
+            let fresh = || Credential { identities: BTreeSet::new(), calls: Calls::default() };
             let credential = self.credentials.of(name, fresh);
             credential.identities.extend(identities.iter().cloned());
             credential.calls.add(order, call);

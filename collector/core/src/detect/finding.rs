@@ -107,7 +107,6 @@ pub fn merge(one: &mut Finding, other: &Finding) {
         one.title.clone_from(&other.title);
         one.why.clone_from(&other.why);
         one.tactics.clone_from(&other.tactics);
-        one.time = other.time;
     }
     if one.matched.is_empty() {
         one.matched.clone_from(&other.matched);
@@ -118,4 +117,6 @@ pub fn merge(one: &mut Finding, other: &Finding) {
         }
     }
     one.level = one.level.max(other.level);
+    // A trigger is written after the event that it is about.
+    one.time = one.time.min(other.time);
 }

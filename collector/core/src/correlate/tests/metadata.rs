@@ -95,3 +95,10 @@ fn a_finding_in_the_cloud_leads_back_to_the_last_process_that_asked() {
     let told: Vec<String> = edges.iter().map(line).collect();
     assert_eq!(told, ["B1 Strong joined: process 8 (/usr/bin/curl) -> access key ASIAEXAMPLE 540 s"]);
 }
+
+#[test]
+fn one_use_from_elsewhere_is_found_among_thousands_of_the_node_s_own() {
+    let own = (1..3_000).map(|number| call(&format!("e{number}"), number * 1_000, INSTANCE, KEY, "10.0.0.5"));
+    let stolen = call("stolen", 1_500_500, INSTANCE, KEY, "203.0.113.7");
+    world(own.chain([stolen]).collect()).check(HOUR, &[&format!("B1 Strong joined: {JOINED} 1500 s")]);
+}

@@ -39,8 +39,8 @@ const STATES: usize = 256;
 /// Namespaces of containerd that are looked through for an id.
 const NAMESPACES: usize = 16;
 
-const CONTAINERD_TASKS: &str = "run/containerd/io.containerd.runtime.v2.task";
-const CONTAINERS_STORAGE: [&str; 2] =
+pub(super) const CONTAINERD_TASKS: &str = "run/containerd/io.containerd.runtime.v2.task";
+pub(super) const CONTAINERS_STORAGE: [&str; 2] =
     ["run/containers/storage/overlay-containers", "var/lib/containers/storage/overlay-containers"];
 
 /// What people call a container. A field is empty where the runtime said nothing.
@@ -189,7 +189,8 @@ fn config(host: &Path, bundle: &Path) -> Option<Names> {
             "org.opencontainers.image.ref.name",
         ]),
         name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"]),
-        service_account: String::new(),
+        // Written by `remember`, where a recording is replayed; else from the token below.
+        service_account: first(&["mayfly.service-account"]),
     };
     let token = config
         .mounts

@@ -9,6 +9,7 @@ pub mod cgroup_tree;
 pub mod container;
 pub mod image;
 pub mod process;
+pub mod remember;
 pub mod seed;
 
 use std::collections::HashMap;

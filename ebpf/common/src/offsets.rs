@@ -113,7 +113,8 @@ offsets! {
     kernfs_parent: "kernfs_node" "__parent|parent",
     socket_sk: "socket" "sk",
     sock_family: "sock_common" "skc_family",
-    sock_port: "sock_common" "skc_num",
+    /// Not the number in `sock_common`: that is taken back before the last change of state is told.
+    sock_port: "inet_sock" "inet_sport",
     sock_remote_port: "sock_common" "skc_dport",
     sock_remote_v4: "sock_common" "skc_daddr",
     sock_local_v4: "sock_common" "skc_rcv_saddr",
@@ -122,6 +123,7 @@ offsets! {
     sock_state: "sock_common" "skc_state",
     sock_protocol: "sock" "sk_protocol",
     sock_error: "sock" "sk_err",
+    sock_flags: "sock_common" "skc_flags",
     tcp_acknowledged: "tcp_sock" "bytes_acked",
     tcp_received: "tcp_sock" "bytes_received",
     /// Registers that hold a system call's arguments; each machine has its own names for them.

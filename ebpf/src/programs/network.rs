@@ -61,6 +61,9 @@ impl Owner {
 #[map]
 static SOCKETS: HashMap<u64, Owner> = HashMap::with_max_entries(32_768, 0);
 
+/// Of a socket's flags: the other side's end was received.
+const DONE: u64 = 1 << 1;
+
 const ESTABLISHED: i32 = 1;
 const SYN_SENT: i32 = 2;
 const SYN_RECEIVED: i32 = 3;
@@ -145,10 +148,11 @@ fn closed(socket: u64, from: i32) {
     let ended = matches!(from, FIN_WAIT_2 | LAST_ACK | CLOSING);
     let acknowledged = read::field::<u64>(socket, offset!(tcp_acknowledged)).unwrap_or(0);
     let received = read::field::<u64>(socket, offset!(tcp_received)).unwrap_or(0);
+    let done = read::field::<u64>(socket, offset!(sock_flags)).unwrap_or(0) & DONE != 0;
     let body = Close {
         flow,
         sent: acknowledged.saturating_sub(owner.outgoing + u64::from(ended)),
-        received,
+        received: received.saturating_sub(u64::from(done)),
         begun_ns: owner.begun_ns,
         socket,
     };

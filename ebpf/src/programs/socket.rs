@@ -18,7 +18,7 @@ pub fn tcp_flow(socket: u64) -> Option<Flow> {
     }
     let family = read::field::<u16>(socket, offset!(sock_family))?;
     let mut flow = Flow {
-        local_port: read::field(socket, offset!(sock_port))?,
+        local_port: u16::from_be(read::field(socket, offset!(sock_port))?),
         remote_port: u16::from_be(read::field(socket, offset!(sock_remote_port))?),
         family,
         protocol: TCP,

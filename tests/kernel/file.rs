@@ -1,0 +1,159 @@
+//! Files opened and changed by this process.
+
+use std::fs::{self, File, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use agent::decode::{Body, FileOpen};
+
+use crate::watch::{Watch, bytes, folder, watch};
+
+fn open<T>(watch: &Watch, path: &Path, question: impl Fn(&FileOpen<'_>) -> Option<T>) -> T {
+    watch.find(&format!("an open of {}", path.display()), |record| match &record.body {
+        Body::FileOpen(open) if open.path == bytes(path) => question(open),
+        _ => None,
+    })
+}
+
+#[test]
+fn an_open_that_makes_a_file_says_so() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    let path = folder.join("made");
+    let file = File::create(&path).expect("make a file");
+    let facts = file.metadata().expect("it is there");
+    open(watch, &path, |open| {
+        assert_eq!((open.fixed.created, open.fixed.inode), (1, facts.ino()));
+        assert_eq!(open.fixed.file_mode, facts.mode());
+        assert_eq!(open.fixed.flags & 0o1103, 0o1101, "write, create, truncate");
+        assert!(open.fixed.result >= 0);
+        Some(())
+    });
+    File::options().append(true).open(&path).expect("open it again");
+    open(watch, &path, |open| (open.fixed.created == 0).then_some(()));
+}
+
+#[test]
+fn a_relative_name_is_told_as_the_file_that_was_opened() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    fs::create_dir(folder.join("real")).expect("make a folder");
+    std::os::unix::fs::symlink("real", folder.join("link")).expect("make a link");
+    let script = "echo x > link/../link/file";
+    Command::new("sh").args(["-c", script]).current_dir(&folder).status().expect("start a shell");
+    open(watch, &folder.join("real/file"), |open| Some(assert_eq!(open.fixed.created, 1)));
+}
+
+#[test]
+fn a_sensitive_file_is_told_when_it_is_only_read_and_another_is_not() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    let secrets = folder.join(".ssh");
+    fs::create_dir(&secrets).expect("make a folder");
+    let (key, plain) = (secrets.join("id_test"), folder.join("plain"));
+    fs::write(&key, b"k").expect("write");
+    fs::write(&plain, b"p").expect("write");
+    let alias = folder.join("alias");
+    std::os::unix::fs::symlink(&key, &alias).expect("make a link");
+    fs::read(&plain).expect("read");
+    fs::read(&alias).expect("read through the link");
+    let class = open(watch, &key, |open| {
+        let reading = open.fixed.flags & 3 == 0;
+        reading.then(|| watch.kernel.sensitive().class(open.path, open.fixed.candidates).map(str::to_owned))
+    });
+    assert_eq!(class.as_deref(), Some("ssh_key"));
+    watch.settle(&folder);
+    let told = watch.count(|record| match &record.body {
+        Body::FileOpen(open) => open.path == bytes(&plain) && open.fixed.flags & 3 == 0,
+        _ => false,
+    });
+    assert_eq!(told, 0);
+}
+
+#[test]
+fn a_refused_open_is_told_with_its_name() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).expect("let others in");
+    let secret = folder.join("secret");
+    fs::write(&secret, b"s").expect("write");
+    fs::set_permissions(&secret, Permissions::from_mode(0o600)).expect("keep others out");
+    let script = format!("exec setpriv --reuid=65534 --clear-groups cat {}", secret.display());
+    Command::new("sh").args(["-c", &script]).stderr(Stdio::null()).status().expect("start a shell");
+    watch.find("the refused open", |record| match &record.body {
+        Body::FileOpen(open) if open.name == bytes(&secret) => {
+            assert_eq!((open.fixed.result, record.header.uid, open.path), (-13, 65534, &b""[..]));
+            Some(())
+        }
+        _ => None,
+    });
+}
+
+#[test]
+fn a_removed_name_is_told_with_its_outcome() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    let path = folder.join("gone");
+    fs::write(&path, b"").expect("write");
+    fs::remove_file(&path).expect("remove it");
+    fs::remove_file(&path).expect_err("it is gone");
+    for result in [0, -2] {
+        watch.find("the unlink", |record| match &record.body {
+            Body::FileUnlink(unlink) if unlink.name == bytes(&path) => (unlink.fixed.result == result).then_some(()),
+            _ => None,
+        });
+    }
+}
+
+#[test]
+fn a_relative_name_is_told_with_its_folder() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    fs::write(folder.join("near"), b"").expect("write");
+    Command::new("rm").arg("near").current_dir(&folder).status().expect("start rm");
+    watch.find("the unlink", |record| match &record.body {
+        Body::FileUnlink(unlink) if unlink.name == b"near" && unlink.directory == bytes(&folder) => Some(()),
+        _ => None,
+    });
+}
+
+#[test]
+fn a_rename_is_told_with_both_names() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    let (old, new) = (folder.join("old"), folder.join("new"));
+    fs::write(&old, b"").expect("write");
+    fs::rename(&old, &new).expect("rename it");
+    watch.find("the rename", |record| match &record.body {
+        Body::FileRename(rename) if rename.name == bytes(&old) => {
+            assert_eq!((rename.new_name, rename.fixed.result), (bytes(&new), 0));
+            Some(())
+        }
+        _ => None,
+    });
+}
+
+#[test]
+fn a_changed_mode_is_told_by_name_and_by_descriptor() {
+    let Some(watch) = watch() else { return };
+    let (_keep, folder) = folder();
+    let path = folder.join("file");
+    let file = File::create(&path).expect("make a file");
+    fs::set_permissions(&path, Permissions::from_mode(0o4755)).expect("by name");
+    file.set_permissions(Permissions::from_mode(0o640)).expect("by descriptor");
+    watch.find("the chmod", |record| match &record.body {
+        Body::FileChmod(chmod) if chmod.name == bytes(&path) => {
+            assert_eq!((chmod.fixed.mode & 0o7777, chmod.fixed.result), (0o4755, 0));
+            Some(())
+        }
+        _ => None,
+    });
+    watch.find("the fchmod", |record| match &record.body {
+        Body::FileChmod(chmod) if chmod.path == bytes(&path) => {
+            assert_eq!((chmod.fixed.mode & 0o7777, chmod.fixed.result), (0o640, 0));
+            Some(())
+        }
+        _ => None,
+    });
+}

@@ -1,0 +1,11 @@
+//! One real system call, one record: the kernel programs in this machine's kernel, asked through the agent's own loader and
+//! decoder. Needs root and BPF; says so and passes where there is neither. Leaves no cgroup, mount or file behind.
+#![forbid(unsafe_code)]
+#![allow(missing_docs, reason = "tests are named as sentences")]
+
+mod cgroup;
+mod file;
+mod network;
+mod process;
+mod ring;
+mod watch;

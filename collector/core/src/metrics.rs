@@ -127,7 +127,7 @@ pub fn duration(nanoseconds: u64) -> String {
         0 => format!("{} ms", nanoseconds / 1_000_000),
         1..10 => format!("{:.1} s", nanoseconds as f64 / 1e9),
         10..60 => format!("{seconds} s"),
-        60..3_600 if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        60..3_600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         3_600..86_400 if seconds % 3_600 < 60 => format!("{} h", seconds / 3_600),
         60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
         3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),

@@ -7,7 +7,9 @@ use std::net::IpAddr;
 use super::collapse::{collapse, number};
 use super::{Column, Cut, Edge, EdgeKind, Graph, Kind, Node};
 use crate::custody::Recorded;
-use crate::model::{Body, Case, EdgeState, Entity, EvidenceRef, Identity, Moment, NodeEvent, Origin, ProcessKey};
+use crate::model::{
+    Body, Case, EdgeState, Entity, EvidenceRef, Finding, Identity, Moment, NodeEvent, Origin, ProcessKey,
+};
 use crate::playbook::{Action, Outcome, Status};
 use crate::report::Reachable;
 
@@ -55,7 +57,7 @@ impl Sketch {
     fn drawn(&self, case: &Case, entity: &Entity) -> Option<Entity> {
         match entity {
             Entity::Process { key, .. } => Some(self.places.get(key).cloned().unwrap_or_else(|| {
-                let in_finding = |finding: &&crate::model::Finding| finding.entities.contains(entity);
+                let in_finding = |finding: &&Finding| finding.entities.contains(entity);
                 let finding = case.findings.iter().find(in_finding);
                 let container = finding.and_then(|finding| finding.entities.iter().find(|other| is_container(other)));
                 container.cloned().unwrap_or(Entity::Node { name: key.node.clone() })
@@ -148,13 +150,7 @@ impl Sketch {
                 EdgeState::Joined => (EdgeKind::Observed, edge.reason.clone()),
                 EdgeState::Pending { .. } => (EdgeKind::Reachable, format!("{} (its use was not seen)", edge.reason)),
             };
-            let is_evidence_of = |finding: &&crate::model::Finding| {
-                finding.evidence.iter().any(|evidence| edge.evidence.iter().last() == Some(evidence))
-            };
-            let time = case.findings.iter().find(is_evidence_of).map(|finding| finding.time);
-            let time = time.or_else(|| {
-                case.findings.iter().filter(|finding| speaks_of(finding, edge)).map(|finding| finding.time).min()
-            });
+            let time = first_seen(case, edge);
             self.lines.remove(&(kind, from.clone(), to.clone()));
             self.add(kind, from, to, Line { time, reason, evidence });
         }
@@ -204,8 +200,17 @@ fn cut(nodes: &[Node], from: usize, to: usize) -> Vec<usize> {
     }
 }
 
-fn speaks_of(finding: &crate::model::Finding, edge: &crate::model::Edge) -> bool {
-    finding.entities.contains(&edge.from) || finding.entities.contains(&edge.to)
+/// When an edge came to be: its latest finding, or else the first finding about both of its ends, or about one.
+fn first_seen(case: &Case, edge: &crate::model::Edge) -> Option<Moment> {
+    let rests_on =
+        |finding: &&Finding| finding.evidence.iter().any(|one| edge.evidence.iter().any(|other| one == other));
+    let names = |finding: &Finding, entity: &Entity| finding.entities.contains(entity);
+    let both = |finding: &&Finding| names(finding, &edge.from) && names(finding, &edge.to);
+    let one = |finding: &&Finding| names(finding, &edge.from) || names(finding, &edge.to);
+    let findings = || case.findings.iter();
+    let latest = findings().filter(rests_on).map(|finding| finding.time).max();
+    let latest = latest.or_else(|| findings().filter(both).map(|finding| finding.time).min());
+    latest.or_else(|| findings().filter(one).map(|finding| finding.time).min())
 }
 
 /// A temporary key is drawn as the session that it belongs to.

@@ -4,6 +4,9 @@
 
 mod records;
 
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use agent::clock::Clock;
@@ -12,6 +15,8 @@ use agent::log::{Log, LogOptions};
 use agent::observe::Observer;
 use agent::origin::{Origin, Settings};
 use agent::pipeline::Pipeline;
+use agent::respond::held::Guard;
+use agent::respond::{Limits, Triggers};
 use proto::v1::Event;
 use records::Node;
 
@@ -33,7 +38,18 @@ fn main() {
         ..Settings::default()
     };
     let observer = Observer::new(Origin::new(settings));
-    let on_event = |_: &Event, _: &Observer| {};
+    let (engine, errors) = rules::Engine::load(rules::overlay(Vec::new()));
+    assert!(errors.is_empty(), "the built-in rules load: {errors:?}");
+    let guard = Guard::new(Path::new("/proc"), &[]);
+    // The processes of these records are nobody's: matches are counted, and nothing is done.
+    let mut triggers = Triggers::new(engine, Limits { acts: false, ..Limits::new(guard, clock.clone()) });
+    let matches = Rc::new(Cell::new(0_u64));
+    let counted = Rc::clone(&matches);
+    let on_event = move |event: &Event, observer: &Observer| {
+        if triggers.check(event, observer).is_some() {
+            counted.set(counted.get() + 1);
+        }
+    };
     let mut pipeline = Pipeline::new(observer, log.clone(), clock.clone(), Health::default(), nowhere, on_event);
     let mut node = Node::new(clock.now().boot_ns);
     node.containers(|record| pipeline.record(record));
@@ -54,6 +70,7 @@ fn main() {
     print("agent_events_per_second", events / taken.as_secs_f64(), "events/s", 300_000.0, true);
     print("agent_bytes_per_event", log.counters().written_bytes as f64 / events, "bytes", 60.0, false);
     print("agent_resident", usage().0 as f64 / f64::from(1 << 20), "MiB", 64.0, false);
+    eprintln!("{events} events, {} matches of built-in rules", matches.get());
     seal(&log);
 }
 

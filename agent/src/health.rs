@@ -1,6 +1,8 @@
 //! How the agent is. Takes counts from its parts; gives one picture for people and for a readiness probe. Evidence is never here
 //! only: what was lost is in `Loss` events.
 
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -122,6 +124,13 @@ impl Health {
             clock_jumps: self.get(Counter::ClockJumps),
         }
     }
+
+    /// Replaces a file by the picture of this moment, as JSON.
+    pub fn show(&self, path: &Path) -> io::Result<()> {
+        let beside = path.with_extension("new");
+        std::fs::write(&beside, serde_json::to_vec(&self.picture())?)?;
+        std::fs::rename(beside, path)
+    }
 }
 
 /// Resident memory and processor time of this process.
@@ -142,6 +151,15 @@ mod tests {
         health.add(Counter::Records, 5);
         let picture = health.picture();
         assert_eq!((picture.records, picture.clock_jumps, picture.connected), (5, 1, false));
+    }
+
+    #[test]
+    fn the_picture_can_be_read_from_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("health.json");
+        Health::default().show(&path).expect("writable");
+        let text = std::fs::read_to_string(path).expect("there");
+        assert!(text.contains("\"connected\":false"), "{text}");
     }
 
     #[test]

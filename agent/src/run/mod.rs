@@ -47,6 +47,9 @@ use tasks::{all_delivered, pass_on_orders, pass_on_said, then};
 /// Between two looks at the log's open block.
 const LOG_TICK: Duration = Duration::from_millis(20);
 
+/// Between two pictures of the agent in `health.json`.
+const SHOW: Duration = Duration::from_secs(5);
+
 /// Why the agent did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -161,6 +164,7 @@ impl Running {
         observer: crate::observe::Observer,
         source: Source,
     ) -> Result<Self, RunError> {
+        parts::own_folder(config)?;
         let log = parts::log(config, ground.boot_id, &ground.clock)?;
         let spool = Spool::open(config.data.join("captures"), config.respond.captures_max_bytes.0)?;
         let health = Health::default();
@@ -200,7 +204,8 @@ impl Running {
         let is_replay = ground.kernel.is_none();
         let hot = source::Hot { config, ground, engine, observer, log: &log, health: &health };
         let pipeline = hot.start(source, fired_in, Arc::clone(&stop), wake.clone())?;
-        let keeper = keep_log(log.clone(), config.log.sync, Arc::clone(&stop_log))?;
+        let picture = (health.clone(), config.data.join("health.json"));
+        let keeper = keep_log(log.clone(), picture, config.log.sync, Arc::clone(&stop_log))?;
         let responder = respond(responder, fired_out, order_out, said_in, wake.clone())?;
         let said = runtime.spawn(pass_on_said(said_out, log.clone(), results_in));
         let orders = runtime.spawn(pass_on_orders(ordered_out, order_in, orders_stopped));
@@ -255,17 +260,29 @@ impl Running {
     }
 }
 
-/// A thread for the log's clockwork: syncing blocks for as long as the disk likes, and nobody else should wait for that.
-fn keep_log(log: Log, sync: Duration, stop: Arc<AtomicBool>) -> Result<JoinHandle<()>, RunError> {
-    let every = u32::try_from(sync.as_millis() / LOG_TICK.as_millis()).unwrap_or(u32::MAX).max(1);
+/// A thread for the log's clockwork: syncing blocks for as long as the disk likes, and nobody else should wait for that. It also keeps
+/// the agent's picture in a file, for a probe or a person.
+fn keep_log(
+    log: Log,
+    (health, picture): (Health, PathBuf),
+    sync: Duration,
+    stop: Arc<AtomicBool>,
+) -> Result<JoinHandle<()>, RunError> {
+    let every = |time: Duration| u32::try_from(time.as_millis() / LOG_TICK.as_millis()).unwrap_or(u32::MAX).max(1);
+    let (sync, show) = (every(sync), every(SHOW));
     let work = move || {
         let mut ticks = 0_u32;
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(LOG_TICK);
             log.tick();
             ticks = ticks.wrapping_add(1);
-            if ticks.is_multiple_of(every) {
+            if ticks.is_multiple_of(sync) {
                 log.sync();
+            }
+            if ticks.is_multiple_of(show)
+                && let Err(error) = health.show(&picture)
+            {
+                tracing::debug!(%error, "the picture of the agent could not be written");
             }
         }
     };

@@ -110,6 +110,13 @@ pub(super) fn stranger(sensitive: Sensitive) -> Observer {
     Observer::with_sensitive(Origin::new(settings), sensitive)
 }
 
+/// Makes the agent's folder, for root alone: what processes do, and what was captured of them, is nobody else's.
+pub(super) fn own_folder(config: &Config) -> Result<(), RunError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let failed = |cause| RunError::File { doing: "make", path: config.data.clone(), cause };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data).map_err(failed)
+}
+
 pub(super) fn log(config: &Config, boot_id: [u8; 16], clock: &Clock) -> Result<Log, RunError> {
     let bounds = &config.log;
     let options = LogOptions {

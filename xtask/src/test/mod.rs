@@ -105,7 +105,7 @@ impl Run<'_> {
     fn lints(&mut self) {
         let mut kernel = ebpf::cargo(self.place, "clippy");
         self.command("clippy: kernel programs", kernel.args(["--", "-D", "warnings"]));
-        let workspace = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
+        let workspace = ["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"];
         self.command("clippy: workspace", &mut build::cargo(self.place, &workspace));
     }
 

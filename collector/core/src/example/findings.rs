@@ -89,6 +89,11 @@ fn on_the_node() -> Vec<Finding> {
             evidence: event(4_710),
             matched: &[("Image", "/tmp/.x"), ("UpperLayer", "true")],
         }),
+    ]
+}
+
+fn credentials() -> Vec<Finding> {
+    vec![
         finding(Said {
             rule: "token-read",
             title: "Service account token read by an unexpected program",
@@ -211,7 +216,7 @@ fn edges() -> Vec<Edge> {
 }
 
 pub(crate) fn case() -> Case {
-    let findings: Vec<Finding> = on_the_node().into_iter().chain(in_the_cloud()).collect();
+    let findings: Vec<Finding> = on_the_node().into_iter().chain(credentials()).chain(in_the_cloud()).collect();
     let mut entities: Vec<Entity> = findings.iter().flat_map(|finding| finding.entities.clone()).collect();
     entities.push(Entity::Node { name: NODE.to_owned() });
     entities.sort();

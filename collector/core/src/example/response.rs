@@ -158,6 +158,18 @@ fn node(since: Moment) -> NodeFacts {
     }
 }
 
+fn loss() -> Loss {
+    Loss {
+        node: NODE.to_owned(),
+        class: "file".to_owned(),
+        reason: "ring_full".to_owned(),
+        count: 212,
+        from: at(21, 400),
+        to: at(21, 520),
+        evidence: event(4_707),
+    }
+}
+
 /// The whole input: the plan was made, half of it ran at once, the rest after Bea said yes.
 pub(crate) fn input() -> Input {
     let case = case();
@@ -195,15 +207,7 @@ pub(crate) fn input() -> Input {
         approvals: vec![approval],
         outcomes,
         artifacts: artifacts(),
-        losses: vec![Loss {
-            node: NODE.to_owned(),
-            class: "file".to_owned(),
-            reason: "ring_full".to_owned(),
-            count: 212,
-            from: at(21, 400),
-            to: at(21, 520),
-            evidence: event(4_707),
-        }],
+        losses: vec![loss()],
         nodes: vec![node(at(2, 0))],
         audit: vec![AuditCoverage {
             source: AuditSource::Cloudtrail,

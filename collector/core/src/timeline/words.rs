@@ -1,7 +1,7 @@
 //! Facts as short sentences. Takes one event, entry or record; gives who and what. Attacker-chosen text is escaped and kept apart from our own.
 
 use crate::custody::{Kind, Record};
-use crate::model::event::Flow;
+use crate::model::event::{Exec, Flow, Raw};
 use crate::model::{AuditEntry, Body, NodeEvent};
 use crate::playbook::{Outcome, Plan, Status};
 
@@ -20,19 +20,8 @@ pub(super) fn actor(event: &NodeEvent) -> String {
 pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
     let said = |what: &str, quoted: String| Some((what.to_owned(), cut(&quoted)));
     match &event.body {
-        Body::Fork { .. } | Body::Exit { .. } | Body::ContainerGone { .. } if event.actor.is_some() => None,
         Body::Fork { .. } | Body::Exit { .. } => None,
-        Body::Exec(exec) => {
-            let arguments: Vec<String> = exec.arguments.iter().map(crate::model::event::Raw::escape).collect();
-            let what = match (exec.memfd, exec.upper_layer) {
-                (true, _) => "ran a program from memory",
-                (false, true) => "ran a program that is not in the image",
-                (false, false) => "ran",
-            };
-            let stopped =
-                if exec.stopped_in_kernel { "; the kernel stopped it before its first instruction" } else { "" };
-            said(&format!("{what}{stopped}"), arguments.join(" "))
-        }
+        Body::Exec(exec) => Some(ran(exec)),
         Body::FileOpen { path, sensitive, result, .. } => {
             let tried = if *result < 0 { "tried to open" } else { "opened" };
             let kind = if sensitive.is_empty() { String::new() } else { format!(" ({})", sensitive.replace('_', " ")) };
@@ -79,6 +68,18 @@ pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
             said(what, format!("version {version}"))
         }
     }
+}
+
+/// A program that began, and its command line.
+fn ran(exec: &Exec) -> (String, String) {
+    let arguments: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
+    let what = match (exec.memfd, exec.upper_layer) {
+        (true, _) => "ran a program from memory",
+        (false, true) => "ran a program that is not in the image",
+        (false, false) => "ran",
+    };
+    let stopped = if exec.stopped_in_kernel { "; the kernel stopped it before its first instruction" } else { "" };
+    (format!("{what}{stopped}"), cut(&arguments.join(" ")))
 }
 
 /// The caller as `CloudTrail` names it.
@@ -157,7 +158,7 @@ fn remote(flow: &Flow) -> String {
 }
 
 fn clean(text: &str) -> String {
-    cut(&crate::model::event::Raw(text.as_bytes().to_vec()).escape())
+    cut(&Raw(text.as_bytes().to_vec()).escape())
 }
 
 fn cut(text: &str) -> String {

@@ -1,6 +1,8 @@
 //! What a test program printed, counted. Takes the text of Rust's test harness; gives passed, failed and skipped. A test says
 //! that it cannot run here with a line `skipped: <what is missing>`, and passes; it is counted as skipped, never as passed.
 
+use super::RUN_BY_ANOTHER;
+
 /// The result of some tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Count {
@@ -65,7 +67,7 @@ fn skip(skipped: &mut Vec<Skip>, test: &str, why: &str) {
 
 fn ignored(line: &str) -> Option<&str> {
     let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    result.starts_with("ignored").then_some(name)
+    (result.starts_with("ignored") && !result.contains(RUN_BY_ANOTHER)).then_some(name)
 }
 
 fn number(result: &str, what: &str) -> usize {
@@ -115,6 +117,11 @@ test result: FAILED. 2 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
     fn the_results_of_several_programs_add_up() {
         let two = "test result: ok. 3 passed; 0 failed; 0 ignored\ntest result: ok. 4 passed; 0 failed; 0 ignored\n";
         assert_eq!(count(two, true).passed, 7);
+    }
+
+    #[test]
+    fn a_test_that_another_one_starts_is_not_skipped() {
+        assert!(count("test inside ... ignored, run by another test\n", true).skipped.is_empty());
     }
 
     #[test]

@@ -20,6 +20,9 @@ use count::{Count, Skip};
 /// Test programs that touch the kernel: one test at a time, after everything else.
 const ON_THE_KERNEL: &[&str] = &["kernel", "stories"];
 
+/// The reason of a test that is ignored because another test starts it, in another place.
+pub(crate) const RUN_BY_ANOTHER: &str = "run by another test";
+
 /// No test program takes longer unless it hangs.
 const LONGEST: Duration = Duration::from_mins(15);
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use collector_core::custody::Recorded;
 use collector_core::model::{Case, CaseId, Moment};
-use collector_core::playbook::approve::{Circumstances, approve, automatic, identities};
 use collector_core::playbook::{
-    Approval, Decision, Mode, Outcome, Plan, Playbook, Purpose, Refusal, answers, plan, undo_plan,
+    Approval, Approved, Circumstances, Decision, Mode, Outcome, Plan, Playbook, Purpose, Refusal, answers, approve,
+    automatic, compensation, identities, plan, undo_plan,
 };
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -113,7 +113,7 @@ impl Answers {
             if self.inner.config.automatic
                 && let Some(approved) = automatic(&plan)
             {
-                self.executor().run(&approved).await?;
+                self.carry_out(&case, &approved).await?;
             }
         }
         Ok(())
@@ -165,7 +165,7 @@ impl Answers {
                 return Err(refusal.into());
             }
         };
-        Ok(self.executor().run(&approved).await?)
+        self.carry_out(&case, &approved).await
     }
 
     /// A plan that takes back what another one did. It waits for a yes like any other.
@@ -198,6 +198,20 @@ impl Answers {
     pub async fn case(&self, id: &CaseId) -> Result<Case, AnswerError> {
         let stored = self.inner.store.state.case(id).await?;
         stored.map(|stored| stored.case).ok_or_else(|| AnswerError::NoCase(id.clone()))
+    }
+
+    /// Runs what is approved; where a step failed that says so, takes back what was done before it.
+    async fn carry_out(&self, case: &Case, approved: &Approved<Plan>) -> Result<Vec<Outcome>, AnswerError> {
+        let mut outcomes = self.executor().run(approved).await?;
+        if outcomes.is_empty() {
+            return Ok(outcomes);
+        }
+        let recorded = gather::outcomes(&self.inner.store, &case.id);
+        if let Some(back) = compensation(approved, case, &recorded, self.inner.clock.now()) {
+            self.inner.ledger.proposed(back.plan(), "collector").await?;
+            outcomes.extend(self.executor().run(&back).await?);
+        }
+        Ok(outcomes)
     }
 
     fn executor(&self) -> Executor<'_> {

@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{Mode, Plan, Step};
+use super::outcome::{Outcome, Status};
+use super::plan::{Mode, OnFailure, Plan, Step};
+use super::undo::undo_plan;
+use crate::custody::Recorded;
 use crate::model::{Case, Entity, Identity, Moment};
 
 /// Yes or no.
@@ -184,6 +187,26 @@ pub fn approve(
     let permitted = ids(plan, |mode| matches!(mode, Mode::NeedsApproval { .. }));
     let approvers = approvals.iter().map(|approval| approval.approver.clone()).collect();
     Ok(Approved { inner: plan.clone(), permitted, approvers })
+}
+
+/// What takes back the done steps of a plan of which one failed that says `on_failure: compensate`. Whoever approved the plan approved
+/// that with it; nothing else can be in it. `None` where nothing is to be taken back.
+pub fn compensation(
+    failed: &Approved<Plan>,
+    case: &Case,
+    outcomes: &[Recorded<Outcome>],
+    now: Moment,
+) -> Option<Approved<Plan>> {
+    let says_so = failed.steps().any(|step| {
+        let ended = outcomes.iter().rev().map(|recorded| &recorded.value).find(|outcome| outcome.step_id == step.id);
+        step.on_failure == OnFailure::Compensate
+            && ended
+                .is_some_and(|outcome| matches!(outcome.status, Status::Failed | Status::Refused | Status::Unverified))
+    });
+    let undo = says_so.then(|| undo_plan(case, &failed.inner, outcomes, now))?;
+    let permitted = ids(&undo, |mode| !matches!(mode, Mode::Refused { .. }));
+    let approvers = failed.approvers.clone();
+    (!permitted.is_empty()).then_some(Approved { inner: undo, permitted, approvers })
 }
 
 /// The identities of a case, for [`Circumstances`].

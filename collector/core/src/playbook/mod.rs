@@ -16,7 +16,7 @@ pub mod trigger;
 mod undo;
 
 pub use action::{Action, Phase, Undo};
-pub use approve::{Approval, Approved, Circumstances, Decision, Refusal, approve, automatic, identities};
+pub use approve::{Approval, Approved, Circumstances, Decision, Refusal, approve, automatic, compensation, identities};
 pub use compile::{Playbook, content, parse};
 pub use outcome::{Outcome, Status};
 pub use plan::{Mode, OnFailure, Plan, Purpose, RefusedBecause, Step};

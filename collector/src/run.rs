@@ -169,7 +169,7 @@ impl Parts {
         tasks.spawn(self.store.events.compactor(&self.config.store).run(stopped.clone()));
         let (changed, to_answer) = mpsc::channel(CHANGED);
         tasks.spawn(self.pipeline(changed).run(stopped.clone()));
-        let answers = self.answers();
+        let answers = self.answers()?;
         tasks.spawn(answer(answers.clone(), self.health.clone(), to_answer));
         let intake = Intake::new(self.store.clone(), self.clock.clone());
         let sources = audit_logs::sources(&self.config, &credentials, &intake, &self.health, stopped);
@@ -195,15 +195,17 @@ impl Parts {
     }
 
     /// The response with all the hands that we have.
-    fn answers(&self) -> Answers {
+    fn answers(&self) -> Result<Answers, RunError> {
         let mut hands = Hands::default().with(NodeContain::new(self.orders.clone()));
         if let Some(iam) = Iam::from_environment(&self.config.respond.aws) {
             hands = hands.with(AwsContain::new(iam));
         } else {
             tracing::info!("no AWS credentials in the environment: nothing can be done in AWS");
         }
-        let playbooks = collector_core::playbook::content();
-        Answers::new(self.store.clone(), self.clock.clone(), hands, playbooks, self.config.respond.clone())
+        let respond = self.config.respond.clone();
+        let playbooks = respond.all_playbooks();
+        let playbooks = playbooks.map_err(|cause| RunError::Part { part: "read playbooks", cause: Box::new(cause) })?;
+        Ok(Answers::new(self.store.clone(), self.clock.clone(), hands, playbooks, respond))
     }
 
     fn context(&self, answers: Answers) -> Context {

@@ -191,7 +191,7 @@ fn main() {
 }
 
 fn public_linux_rules() -> Vec<(String, String)> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join("data");
     let folder = std::env::var_os("MAYFLY_DATA").map_or(beside, PathBuf::from).join("sigma");
     let mut files = Vec::new();
     let mut folders = vec![folder];

@@ -2,6 +2,7 @@
 //! plans, outcomes, reports and bundles. What may be done is decided in `collector_core::playbook`; here it is done.
 
 pub mod answer;
+pub mod bundle;
 pub mod captures;
 pub mod config;
 pub mod execute;

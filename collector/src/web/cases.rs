@@ -1,9 +1,13 @@
 //! Cases, plans, words, reports and bundles. Takes a case's name; what may be done is decided in `collector_core`.
 
 use axum::Json;
-use axum::extract::{ConnectInfo, Path, State};
+use axum::body::Bytes;
+use axum::extract::{ConnectInfo, Path, Query, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
 use collector_core::model::CaseId;
 use collector_core::playbook::{Decision, Plan};
+use collector_core::report;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -11,7 +15,7 @@ use super::Context;
 use super::peer::Peer;
 use super::response::Problem;
 use crate::respond::answer::Word;
-use crate::respond::gather;
+use crate::respond::{bundle as bundles, gather};
 
 pub(crate) async fn list(State(context): State<Context>) -> Result<Json<Value>, Problem> {
     let cases = context.store.state.cases().await.map_err(|error| Problem::broken(&error))?;
@@ -106,8 +110,42 @@ pub(crate) async fn undo(
     Ok(Json(context.answers.undo(&CaseId(id), back.digest.as_deref(), &by).await?))
 }
 
+/// `?format=md|html|json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Format {
+    format: String,
+}
+
+pub(crate) async fn report(
+    State(context): State<Context>,
+    Path(id): Path<String>,
+    Query(asked): Query<Format>,
+) -> Result<Response, Problem> {
+    let case = context.answers.case(&CaseId(id)).await?;
+    let input = gather::input(&context.store, case).await?;
+    let document = report::narrate(&input);
+    let (kind, text) = match asked.format.as_str() {
+        "md" => ("text/markdown; charset=utf-8", report::markdown(&document)),
+        "html" => ("text/html; charset=utf-8", report::html(&document)),
+        "json" => ("application/json", report::json(&document)),
+        other => return Err(Problem::wrong(format!("there is no format {other}: md, html, json"))),
+    };
+    Ok(([(CONTENT_TYPE, kind)], text).into_response())
+}
+
 pub(crate) async fn evidence(State(context): State<Context>, Path(id): Path<String>) -> Result<Json<Value>, Problem> {
     let case = context.answers.case(&CaseId(id)).await?;
     let input = gather::input(&context.store, case).await?;
     Ok(Json(json!({"artifacts": input.artifacts})))
+}
+
+pub(crate) async fn bundle(
+    State(context): State<Context>,
+    ConnectInfo(peer): ConnectInfo<Peer>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let case = context.answers.case(&CaseId(id)).await?;
+    let bytes = bundles::make(&context.store, case, &peer.name()).await.map_err(|error| Problem::broken(&error))?;
+    Ok(([(CONTENT_TYPE, "application/zip")], Bytes::from(bytes)).into_response())
 }

@@ -71,7 +71,9 @@ pub fn router(context: Context) -> Router {
         .route("/cases/{id}/plan", get(cases::plan).post(cases::plan_anew))
         .route("/cases/{id}/word", post(cases::word))
         .route("/cases/{id}/undo", post(cases::undo))
+        .route("/cases/{id}/report", get(cases::report))
         .route("/cases/{id}/evidence", get(cases::evidence))
+        .route("/cases/{id}/bundle", get(cases::bundle))
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .with_state(context)
 }

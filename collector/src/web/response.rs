@@ -31,6 +31,10 @@ impl Problem {
     pub(crate) fn broken(error: &dyn std::error::Error) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, error)
     }
+
+    pub(crate) fn wrong(text: impl Into<String>) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, text: text.into() }
+    }
 }
 
 impl IntoResponse for Problem {

@@ -1,4 +1,4 @@
-//! Where the sample data lies that no test may require: `MAYFLY_DATA`, or `../shared/data` beside the repository.
+//! Where the sample data lies that no test may require: `MAYFLY_DATA`, or the folder of samples beside the repository.
 //!
 //! Takes the name of a file or folder there; gives its path, or says on the test's output that the check was skipped.
 
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The path of a sample, or `None` after printing `skipped: …`.
 pub(crate) fn sample(name: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join("data");
     let folder = std::env::var_os("MAYFLY_DATA").map_or(beside, PathBuf::from);
     let path = folder.join(name);
     if path.exists() {

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Deserializer};
 
 use crate::respond::config::RespondConfig;
@@ -44,6 +45,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Pipeline.
     pub pipeline: PipelineConfig,
+    /// What no log says about the place.
+    pub site: SiteConfig,
     /// AWS `CloudTrail`.
     pub cloudtrail: CloudTrailConfig,
     /// Kubernetes audit.
@@ -71,6 +74,16 @@ pub struct PipelineConfig {
     /// How long to collect findings before cases are drawn anew. Default 100 ms. Zero: after each frame. Longer: a later response.
     #[serde(deserialize_with = "duration")]
     pub settle: Duration,
+}
+
+/// What the operator knows about the place.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SiteConfig {
+    /// Addresses and ports of the cluster's API server, as pods see it. Default none: only token reads count as a pod's way to it.
+    pub api_servers: Vec<SocketAddr>,
+    /// Addresses that many share on the way out: gateways, proxies, offices. A credential used from there has not left. Default none.
+    pub egress: Vec<IpNet>,
 }
 
 /// Where `CloudTrail` lies.
@@ -106,6 +119,7 @@ impl Default for Config {
             names: Vec::new(),
             store: StoreConfig::default(),
             pipeline: PipelineConfig::default(),
+            site: SiteConfig::default(),
             cloudtrail: CloudTrailConfig::default(),
             kubernetes: KubernetesConfig::default(),
             respond: RespondConfig::default(),

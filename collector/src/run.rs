@@ -189,7 +189,9 @@ impl Parts {
         for error in refused {
             tracing::error!(cause = crate::say(&error), "a rule is left out");
         }
-        let fold = Fold::new(engine, Site::default());
+        let api_servers = self.config.site.api_servers.iter().map(|server| (server.ip(), server.port())).collect();
+        let site = Site { api_servers, egress: self.config.site.egress.clone() };
+        let fold = Fold::new(engine, site);
         let settle = self.config.pipeline.settle;
         Pipeline::new(self.store.clone(), self.clock.clone(), self.health.clone(), fold, settle, changed)
     }

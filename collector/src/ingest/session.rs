@@ -25,6 +25,9 @@ use crate::store::events::landing::{AppendError, Durable};
 /// Blocks on their way to the disk. When so many wait, the session reads no further, and gRPC's flow control stops the node.
 const IN_FLIGHT: usize = 32;
 
+/// Refusals after which a session ends: each costs a synced line of the journal, and a sender that is wrong so often is broken.
+const REFUSALS: u32 = 64;
+
 type Landed = Result<Durable, AppendError>;
 
 /// One session.
@@ -41,6 +44,7 @@ pub struct Session {
     captures: Captures,
     in_flight: FuturesOrdered<BoxFuture<'static, Landed>>,
     outbox: VecDeque<Out>,
+    refusals: u32,
     end: Option<Status>,
     is_over: bool,
 }
@@ -72,6 +76,7 @@ impl Session {
             hello,
             in_flight: FuturesOrdered::new(),
             outbox: VecDeque::from([Out::Welcome(welcome)]),
+            refusals: 0,
             end: None,
             is_over: false,
         }
@@ -220,6 +225,10 @@ impl Session {
         match self.store.journal.note("collector", Kind::Refused, None, body) {
             Ok(_) => self.outbox.push_back(Out::Refused(Refused { position, reason: reason.to_owned() })),
             Err(cause) => self.end = Some(Status::unavailable(crate::say(&cause))),
+        }
+        self.refusals += 1;
+        if self.refusals == REFUSALS {
+            self.end = Some(Status::resource_exhausted("too much of this session was refused"));
         }
     }
 }

@@ -3,57 +3,19 @@
 #[allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
 mod node;
 
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use collector::clock::Clock;
-use collector::config::Config;
 use collector::pki::Pki;
-use collector::run::{self, Ready, RunError};
 use collector::store::events::query::Question;
 use collector_core::custody::Kind;
 use collector_core::model::Body;
+use node::collector::Collector;
 use node::{Log, Node, channel, credentials, hello};
 use proto::link::link;
 use proto::v1::node_message::Message as In;
-use tokio::sync::oneshot;
-
-struct Collector {
-    ready: Option<Ready>,
-    stop: Option<oneshot::Sender<()>>,
-    task: tokio::task::JoinHandle<Result<(), RunError>>,
-}
-
-impl Collector {
-    async fn start(data: &Path) -> Self {
-        let config = Config { listen: ([127, 0, 0, 1], 0).into(), ..Config::default() };
-        let (stop, stopped) = oneshot::channel::<()>();
-        let (ready, is_ready) = oneshot::channel();
-        let data = data.to_owned();
-        let task = tokio::spawn(async move {
-            let stop = async { drop(stopped.await) };
-            run::serve_until(&data, config, Clock::system(), stop, ready).await
-        });
-        let ready = is_ready.await.expect("it starts");
-        Self { ready: Some(ready), stop: Some(stop), task }
-    }
-
-    fn ready(&self) -> &Ready {
-        self.ready.as_ref().expect("it runs")
-    }
-
-    fn port(&self) -> u16 {
-        self.ready().listen.port()
-    }
-
-    async fn stop(mut self) {
-        self.ready = None;
-        drop(self.stop.take());
-        self.task.await.expect("no panic").expect("no error");
-    }
-}
 
 async fn world() -> (tempfile::TempDir, Collector, Node) {
     let folder = tempfile::tempdir().expect("a folder");

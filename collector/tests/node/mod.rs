@@ -1,11 +1,13 @@
 //! A node as the collector sees it: makes blocks as an agent makes them and speaks the session protocol over mutual TLS. Takes what a
 //! test decides; never waits for anything but the collector.
 
+pub mod collector;
+
 use std::path::Path;
 use std::time::Duration;
 
-use collector::clock::Clock;
-use collector::pki::{Credentials, Pki, SERVER_NAME};
+use ::collector::clock::Clock;
+use ::collector::pki::{Credentials, Pki, SERVER_NAME};
 use prost::Message;
 use proto::link::{GENESIS, Link, link};
 use proto::v1::collector_message::Message as Out;

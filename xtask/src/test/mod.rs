@@ -145,6 +145,8 @@ impl Run<'_> {
             .arg("--show-output")
             .current_dir(&program.folder)
             .env("CARGO_MANIFEST_DIR", &program.folder)
+            // A golden file that differs is a failure to look at, and nothing is written into the checkout.
+            .env("INSTA_UPDATE", "no")
             .envs(told.iter().map(|(name, path)| (name, path)));
         if ON_THE_KERNEL.contains(&program.name.as_str()) {
             command.arg("--test-threads=1");

@@ -169,6 +169,12 @@ impl ProcessTable {
         if self.len() >= self.limit {
             self.forget_dead(now_ns);
         }
+        // A storm of short processes fills the table with its dead: those go first, before a living one is refused.
+        while self.len() >= self.limit
+            && let Some(&(until_ns, _)) = self.dead.front()
+        {
+            self.forget_dead(until_ns);
+        }
         if self.len() >= self.limit {
             self.refused += 1;
             return false;

@@ -79,6 +79,17 @@ fn a_full_table_refuses_newcomers_and_counts_them() {
 }
 
 #[test]
+fn a_full_table_forgets_its_oldest_dead_before_it_refuses_the_living() {
+    let mut table = ProcessTable::new(2, SECOND);
+    table.insert(born(1, 1), 1);
+    table.insert(born(2, 2), 2);
+    table.exit(key(1, 1), 3);
+    table.exit(key(2, 2), 4);
+    assert!(table.insert(born(3, 3), 5), "within the time that the dead are kept");
+    assert_eq!((table.refused(), table.get(key(1, 1)).is_none(), table.get(key(2, 2)).is_some()), (0, true, true));
+}
+
+#[test]
 fn a_process_whose_exit_was_lost_is_swept() {
     let mut table = ProcessTable::new(4, SECOND);
     table.insert(born(1, 1), 1);

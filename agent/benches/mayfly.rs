@@ -63,7 +63,7 @@ fn main() {
             pipeline.record(record);
         }
         log.tick();
-        taken += processor_time() - begin;
+        taken += processor_time().saturating_sub(begin);
         records += batch.len();
     }
     log.close_block();

@@ -1,4 +1,17 @@
 //! The stories: one sentence a file, told with a real agent, a real kernel, real containers and a real collector. A machine that cannot
 //! tell one says `skipped: <what is missing>`.
 
+mod a_container_that_lived_50_ms_is_attributed;
+mod a_crashed_agent_resends_and_nothing_is_twice;
+mod a_failed_action_is_undone;
+mod a_lost_record_is_in_the_report;
+mod a_stolen_role_is_joined_to_its_pod;
+mod an_exec_by_kubectl_is_joined_to_the_person;
+mod an_exec_in_a_container_becomes_a_report;
+mod bundle;
+mod containment_waits_for_approval;
+mod skip;
+mod tampered_evidence_is_refused;
+mod the_minutes_before_the_trigger_are_in_the_evidence;
+mod the_same_case_prints_the_same_report;
 mod the_stage_is_set;

@@ -4,17 +4,18 @@ use tests::world::{cloud, place};
 
 /// True, and said, where containers and BPF cannot be used here.
 pub(crate) fn without_containers() -> bool {
-    say(place::missing())
+    say(place::missing().as_deref())
 }
 
 /// The same, and where the stand-in cloud is not installed.
 pub(crate) fn without_cloud() -> bool {
     let missing = place::missing();
-    say(missing.or_else(|| cloud::moto().is_none().then(|| "the stand-in AWS (moto)".to_owned())))
+    let cloud = cloud::moto().is_none().then_some("the stand-in AWS (moto)");
+    say(missing.as_deref().or(cloud))
 }
 
-fn say(missing: Option<String>) -> bool {
-    if let Some(what) = &missing {
+fn say(missing: Option<&str>) -> bool {
+    if let Some(what) = missing {
         println!("skipped: {what}");
     }
     missing.is_some()

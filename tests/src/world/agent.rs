@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::collector::Collector;
-use super::place::Place;
+use super::place::{Place, quoted};
 use super::program::{Program, eventually, run};
 
 /// Name of the node in every story.
@@ -32,12 +32,13 @@ fn configure(place: &Place, collector: &Collector, node: &str, more: &str) -> Re
     let data = place.path(&format!("agent-{node}"));
     let configuration = place.path(&format!("agent-{node}.toml"));
     let text = format!(
-        "data = {data:?}\nnode = \"{node}\"\ninstance = \"{INSTANCE}\"\n\n[collector]\nendpoint = \"{}\"\n\
-         ca = {:?}\ncertificate = {:?}\nkey = {:?}\nbackoff_max = \"1s\"\n\n{more}\n",
+        "data = {}\nnode = \"{node}\"\ninstance = \"{INSTANCE}\"\n\n[collector]\nendpoint = \"{}\"\n\
+         ca = {}\ncertificate = {}\nkey = {}\nbackoff_max = \"1s\"\n\n{more}\n",
+        quoted(&data),
         collector.endpoint,
-        pki.join("ca.pem"),
-        pki.join("node.pem"),
-        pki.join("node.key"),
+        quoted(&pki.join("ca.pem")),
+        quoted(&pki.join("node.pem")),
+        quoted(&pki.join("node.key")),
     );
     std::fs::write(&configuration, text)?;
     Ok((data, configuration))

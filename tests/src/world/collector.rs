@@ -1,6 +1,7 @@
 //! A real collector and the responder's commands. Takes a place; starts `mayfly serve` on loopback and runs `mayfly …` beside it, each
 //! answer read as JSON.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::cloud::Cloud;
-use super::place::Place;
+use super::place::{Place, quoted};
 use super::program::{Program, eventually, run};
 
 /// A running collector.
@@ -33,17 +34,24 @@ pub struct Collector {
 impl Collector {
     /// Starts one with an empty store. With a cloud it may act there.
     pub fn start(place: &Place, cloud: Option<&Cloud>) -> Result<Self> {
+        Self::with(place, cloud, "")
+    }
+
+    /// The same with more lines in its `[respond]`.
+    pub fn with(place: &Place, cloud: Option<&Cloud>, respond: &str) -> Result<Self> {
         let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let (trail, audit) = (place.path("cloudtrail"), place.path("audit.log"));
         std::fs::create_dir_all(&trail)?;
         std::fs::write(&audit, "")?;
         let configuration = place.path("collector.toml");
         let mut text = format!(
-            "listen = \"127.0.0.1:{port}\"\n\n[cloudtrail]\npaths = [{trail:?}]\npoll = \"200ms\"\n\n\
-             [kubernetes]\nlogs = [{audit:?}]\npoll = \"200ms\"\n"
+            "listen = \"127.0.0.1:{port}\"\n\n[cloudtrail]\npaths = [{}]\npoll = \"200ms\"\n\n\
+             [kubernetes]\nlogs = [{}]\npoll = \"200ms\"\n\n[respond]\n{respond}\n",
+            quoted(&trail),
+            quoted(&audit),
         );
         if let Some(cloud) = cloud {
-            text.push_str(&format!("\n[respond.aws]\nendpoint = \"{}\"\n", cloud.endpoint));
+            write!(text, "\n[respond.aws]\nendpoint = \"{}\"\n", cloud.endpoint)?;
         }
         std::fs::write(&configuration, text)?;
         let mut collector = Self {

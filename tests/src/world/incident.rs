@@ -38,9 +38,15 @@ pub struct Incident {
 impl Incident {
     /// Starts all parts; the attack waits. The container lives `lifetime_seconds` after it is broken into; 0: until the end.
     pub fn prepare(purpose: &str, lifetime_seconds: u64) -> Result<Self> {
+        Self::with(purpose, lifetime_seconds, |_| Ok(String::new()))
+    }
+
+    /// The same; `respond` writes what it needs into the place and gives more lines of the collector's `[respond]`.
+    pub fn with(purpose: &str, lifetime_seconds: u64, respond: impl FnOnce(&Place) -> Result<String>) -> Result<Self> {
         let place = Place::new(purpose)?;
+        let respond = respond(&place)?;
         let cloud = super::cloud::moto().map(|_| Cloud::start(&place)).transpose()?;
-        let collector = Collector::start(&place, cloud.as_ref())?;
+        let collector = Collector::with(&place, cloud.as_ref(), &respond)?;
         let agent = Agent::start(&place, &collector)?;
         let attack = Attack::prepare(&place, lifetime_seconds)?;
         Ok(Self { attack, agent, collector, cloud, begun: now(), place })

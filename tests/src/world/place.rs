@@ -39,6 +39,11 @@ impl Place {
     }
 }
 
+/// A path as a string of TOML.
+pub fn quoted(path: &Path) -> String {
+    format!("{:?}", path.display().to_string())
+}
+
 fn programs() -> Result<PathBuf> {
     if let Some(folder) = std::env::var_os("MAYFLY_BIN_DIR") {
         return Ok(folder.into());

@@ -1,0 +1,43 @@
+//! Containers end before anybody looks: one that lived fifty milliseconds still has its name, its pod and its image.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use tests::world::agent::Agent;
+use tests::world::collector::Collector;
+use tests::world::container::{Container, Pod, Wanted};
+use tests::world::incident::PATIENCE;
+use tests::world::place::Place;
+use tests::world::program::eventually;
+
+use crate::skip;
+
+#[test]
+fn a_container_that_lived_50_ms_is_attributed() -> Result<()> {
+    if skip::without_containers() {
+        return Ok(());
+    }
+    let place = Place::new("shrt")?;
+    let collector = Collector::start(&place, None)?;
+    let _agent = Agent::start(&place, &collector)?;
+    let id = format!("{:064x}", u128::from(std::process::id()) + 0x50);
+    let arguments = ["sleep", "0.05"].map(str::to_owned).to_vec();
+    let wanted = Wanted { id: id.clone(), pod: Pod::shop(), arguments, network: None, token: "" };
+    Container::start(&place, &wanted)?.wait()?;
+    let events = eventually("its exec and its exit", PATIENCE, || {
+        let answer = collector.ask(&["events", "--container", &id, "--limit", "1000"])?;
+        let events = answer["events"].as_array().cloned().unwrap_or_default();
+        let has =
+            |what: &str| events.iter().any(|event| event.pointer("/body/what").and_then(Value::as_str) == Some(what));
+        Ok((has("exec") && has("exit")).then_some(events))
+    })?;
+    let ran = |event: &&Value| event.to_string().contains("0.05");
+    events.iter().find(ran).context("the exec with its arguments")?;
+    eventually("the pod's name", PATIENCE, || {
+        let all = collector.ask(&["events", "--limit", "10000"])?;
+        let seen = all["events"].as_array().into_iter().flatten().any(|event| {
+            event.pointer("/body/container_id").and_then(Value::as_str) == Some(&id)
+                && event.pointer("/body/pod_name").and_then(Value::as_str) == Some(&Pod::shop().name)
+        });
+        Ok(seen.then_some(()))
+    })
+}

@@ -1,4 +1,4 @@
-//! Containers end before anybody looks: one that lived fifty milliseconds still has its name, its pod and its image.
+//! Containers end before anybody looks: one that lived fifty milliseconds has its execs, its exits and its pod.
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -32,11 +32,11 @@ fn a_container_that_lived_50_ms_is_attributed() -> Result<()> {
     })?;
     let ran = |event: &&Value| event.to_string().contains("0.05");
     events.iter().find(ran).context("the exec with its arguments")?;
-    eventually("the pod's name", PATIENCE, || {
+    eventually("its pod", PATIENCE, || {
         let all = collector.ask(&["events", "--limit", "10000"])?;
         let seen = all["events"].as_array().into_iter().flatten().any(|event| {
             event.pointer("/body/container_id").and_then(Value::as_str) == Some(&id)
-                && event.pointer("/body/pod_name").and_then(Value::as_str) == Some(&Pod::shop().name)
+                && event.pointer("/body/pod_uid").and_then(Value::as_str) == Some(&Pod::shop().uid)
         });
         Ok(seen.then_some(()))
     })

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use serde_json::Value;
-use tests::world::incident::{Incident, now};
+use tests::world::clock::now;
+use tests::world::incident::Incident;
 use tests::world::trail::exec_by_person;
 
 use crate::skip;

@@ -25,7 +25,9 @@ fn an_exec_in_a_container_becomes_a_report() -> Result<()> {
         "Response",
         "Root cause",
         "Lessons",
-        "Appendi",
+        "Completeness",
+        "Indicators",
+        "Artifacts",
     ] {
         assert!(report.contains(part), "the report has no {part}: {report}");
     }

@@ -25,7 +25,9 @@ fn the_minutes_before_the_trigger_are_in_the_evidence() -> Result<()> {
         let path = incident.place.path("bundle.zip");
         incident.collector.show(&["evidence", "export", &id, "--out", &path.display().to_string()])?;
         let bundle = Bundle::read(&path)?;
-        Ok(bundle.statements()?.iter().any(|statement| holds(statement, before)).then_some(bundle))
+        let sealed = bundle.statements()?.iter().any(|statement| holds(statement, before));
+        let arrived = bundle.names().any(|name| name.contains("recorder"));
+        Ok((sealed && arrived).then_some(bundle))
     })?;
     let recorder = bundle.names().find(|name| name.contains("recorder")).context("a recording among the artifacts")?;
     assert!(bundle.files[recorder].len() > 100, "the recording is empty");

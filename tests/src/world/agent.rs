@@ -86,7 +86,7 @@ impl Agent {
         let begun = usize::try_from(before)?;
         let watching = eventually("the agent to watch", Duration::from_secs(20), || {
             anyhow::ensure!(process.runs(), "the agent ended");
-            Ok(process.printed().get(begun..).is_some_and(|said| said.contains("watching")).then_some(()))
+            Ok(process.printed().get(begun..).is_some_and(|said| said.contains("the agent runs")).then_some(()))
         });
         watching.with_context(|| process.printed())?;
         self.process = Some(process);

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::agent::{Agent, INSTANCE, NODE};
 use super::attack::Attack;
+use super::clock::now;
 use super::cloud::Cloud;
 use super::collector::Collector;
 use super::network::ELSEWHERE;
@@ -127,12 +128,6 @@ impl Incident {
     pub fn node(&self) -> &'static str {
         NODE
     }
-}
-
-/// The moment of now, for the logs that the stage writes.
-#[expect(clippy::disallowed_methods, reason = "the stage writes logs of this very moment")]
-pub fn now() -> Timestamp {
-    Timestamp::now()
 }
 
 /// Steps of a plan whose action begins with `action` and whose mode is `mode`.

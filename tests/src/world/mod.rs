@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod attack;
+pub mod clock;
 pub mod cloud;
 pub mod collector;
 pub mod container;

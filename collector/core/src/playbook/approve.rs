@@ -198,7 +198,11 @@ pub fn compensation(
     now: Moment,
 ) -> Option<Approved<Plan>> {
     let says_so = failed.steps().any(|step| {
-        let ended = outcomes.iter().rev().map(|recorded| &recorded.value).find(|outcome| outcome.step_id == step.id);
+        let ended = outcomes
+            .iter()
+            .rev()
+            .map(|recorded| &recorded.value)
+            .find(|outcome| outcome.step_id == step.id && outcome.plan_digest == failed.inner.digest);
         step.on_failure == OnFailure::Compensate
             && ended
                 .is_some_and(|outcome| matches!(outcome.status, Status::Failed | Status::Refused | Status::Unverified))

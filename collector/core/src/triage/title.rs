@@ -33,7 +33,9 @@ pub(super) fn of(group: &Group, related: &Related) -> String {
         let place = place.unwrap_or_else(|| "a container".to_owned());
         format!("{} taken in {place} and used: {}", capital(&edge.to.to_string()), leading(group))
     } else if let Some(place) = place {
-        format!("{} in {place}", leading(group))
+        // The rule already says that it was in some container; here stands which.
+        let what = leading(group);
+        format!("{} in {place}", what.strip_suffix(" in a container").unwrap_or(&what))
     } else {
         format!("{}{}", leading(group), caller(group).map_or_else(String::new, |caller| format!(" by {caller}")))
     };

@@ -33,9 +33,8 @@ pub use source::record;
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::deliver::hello::NodeFacts;
+use crate::deliver::Ends;
 use crate::deliver::spool::{Spool, SpoolError};
-use crate::deliver::{Delivery, Ends};
 use crate::health::Health;
 use crate::kernel::Kernel;
 use crate::log::{Log, LogError};
@@ -169,9 +168,7 @@ impl Running {
         let spool = Spool::open(config.data.join("captures"), config.respond.captures_max_bytes.0)?;
         let health = Health::default();
         let responder = parts::responder(config, ground, &log, &spool)?;
-        let mut facts = NodeFacts::of_this_machine(&config.node, config.instance.as_deref(), &ground.boot_text);
-        (facts.signing_key, facts.replay) = (responder.signing_key().to_vec(), ground.kernel.is_none());
-
+        let facts = parts::facts(config, ground, &responder);
         let waiting = config.respond.waiting;
         let (fired_in, fired_out) = mpsc::channel(waiting);
         let (ordered_in, ordered_out) = mpsc::channel(waiting);
@@ -185,22 +182,11 @@ impl Running {
 
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|cause| RunError::Start("the runtime", cause))?;
-        let sender = match &config.collector {
-            None => None,
-            Some(collector) => {
-                let desk = parts::desk(config, ordered_in, &health)?;
-                let delivery = Delivery {
-                    settings: collector.clone(),
-                    facts,
-                    log: log.clone(),
-                    spool: spool.clone(),
-                    desk,
-                    health: health.clone(),
-                };
-                let work = delivery.run(Ends { results: results_out, shutdown: sender_stopped });
-                Some(runtime.spawn(then(work, wake.clone(), Wake::Sender)))
-            }
-        };
+        let delivery = parts::delivery(config, facts, &log, &spool, &health, ordered_in)?;
+        let sender = delivery.map(|delivery| {
+            let work = delivery.run(Ends { results: results_out, shutdown: sender_stopped });
+            runtime.spawn(then(work, wake.clone(), Wake::Sender))
+        });
         let is_replay = ground.kernel.is_none();
         let hot = source::Hot { config, ground, engine, observer, log: &log, health: &health };
         let pipeline = hot.start(source, fired_in, Arc::clone(&stop), wake.clone())?;

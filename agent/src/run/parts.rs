@@ -15,6 +15,8 @@ use tokio::sync::mpsc;
 use super::{Ground, RunError};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::deliver::Delivery;
+use crate::deliver::hello::NodeFacts;
 use crate::deliver::orders::OrderDesk;
 use crate::deliver::spool::Spool;
 use crate::health::Health;
@@ -176,13 +178,27 @@ pub(super) fn responder(config: &Config, ground: &Ground, log: &Log, spool: &Spo
     })
 }
 
-pub(super) fn desk(config: &Config, to_responder: mpsc::Sender<Order>, health: &Health) -> Result<OrderDesk, RunError> {
+/// What the sender tells the collector of this node, the responder's signing key included.
+pub(super) fn facts(config: &Config, ground: &Ground, responder: &Responder) -> NodeFacts {
+    let facts = NodeFacts::of_this_machine(&config.node, config.instance.as_deref(), &ground.boot_text);
+    NodeFacts { signing_key: responder.signing_key().to_vec(), replay: ground.kernel.is_none(), ..facts }
+}
+
+/// What the sender is made of; nothing where there is no collector to send to.
+pub(super) fn delivery(
+    config: &Config,
+    facts: NodeFacts,
+    log: &Log,
+    spool: &Spool,
+    health: &Health,
+    to_responder: mpsc::Sender<Order>,
+) -> Result<Option<Delivery>, RunError> {
+    let Some(collector) = &config.collector else { return Ok(None) };
     let path = config.data.join("results");
-    OrderDesk::open(path.clone(), to_responder, health.clone()).map_err(|cause| RunError::File {
-        doing: "open",
-        path,
-        cause,
-    })
+    let desk = OrderDesk::open(path.clone(), to_responder, health.clone());
+    let desk = desk.map_err(|cause| RunError::File { doing: "open", path, cause })?;
+    let (log, spool, health) = (log.clone(), spool.clone(), health.clone());
+    Ok(Some(Delivery { settings: collector.clone(), facts, log, spool, desk, health }))
 }
 
 /// The kernel's barrier, as the responder asks for it: the quarantines that stand.

@@ -1,5 +1,5 @@
 //! Whole incidents inside everyday noise: how much of an attack is in its case, and how much of the case is the attack. Takes labelled
-//! samples where they are (`MAYFLY_DATA`, or `shared/data` beside the project's folder) and says so where they are not.
+//! samples where they are (`MAYFLY_DATA`, or the sample data beside the project's folder) and says so where they are not.
 #![expect(clippy::disallowed_methods, reason = "a test may read sample data; judgement may not")]
 
 mod sample;
@@ -15,7 +15,7 @@ use collector_core::triage::{Circumstances, judge, worth_opening};
 use sample::{Row, Rows};
 
 fn data() -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared").join("data");
     let folder = std::env::var_os("MAYFLY_DATA").map_or(beside, PathBuf::from);
     folder.join("incidents/stitched/EXPECT.json").exists().then_some(folder)
 }

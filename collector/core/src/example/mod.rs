@@ -7,4 +7,4 @@ mod response;
 
 pub(crate) use facts::{at, event};
 pub(crate) use findings::{case, container};
-pub(crate) use response::{input, playbook, situation};
+pub(crate) use response::{PLAYBOOK, input, playbook, situation};

@@ -10,7 +10,7 @@ use crate::custody::Recorded;
 use crate::example;
 use crate::model::Moment;
 
-const TEXT: &str = include_str!("../../../content/playbooks/container-credential-theft.yaml");
+const TEXT: &str = example::PLAYBOOK;
 
 /// A playbook, or an error that says something.
 fn is_answered(text: &str) -> bool {
@@ -49,6 +49,14 @@ fn ask(plan: &Plan, approval: Approval, now: Moment, spent: &[&str]) -> Result<A
     let identities = identities(&example::case());
     let circumstances = Circumstances { requester: "adam", identities: &identities, spent: &spent, now };
     approve(plan, &[approval], &circumstances)
+}
+
+#[test]
+fn every_playbook_of_the_program_makes_a_plan() {
+    for playbook in content() {
+        let plan = plan(&example::case(), &playbook, &example::situation(), example::at(21, 810));
+        assert!(!plan.steps.is_empty(), "{}", playbook.id);
+    }
 }
 
 #[test]
@@ -234,8 +242,8 @@ fn a_wrong_playbook_is_told_file_line_key_and_what_is_allowed() {
         wrong("    verify: no_egress\n", ""),
         wrong("    ttl: 4h\n", ""),
         wrong("timeout: 30s", "timeout: 30 seconds"),
-        wrong("mode: {auto: {min_confidence: 60", "mode: {perhaps: {min_confidence: 60"),
-        wrong("min_confidence: 60", "min_confidence: 101"),
+        wrong("mode: {auto: {min_confidence: 85", "mode: {perhaps: {min_confidence: 85"),
+        wrong("min_confidence: 85", "min_confidence: 101"),
         wrong("fact: severity, at_least: high", "fact: severity, at_least: huge"),
         wrong("fact: verdict", "fact: mood"),
         wrong("id: revoke", "id: seal"),

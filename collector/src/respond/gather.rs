@@ -57,20 +57,33 @@ pub async fn events(store: &Store, case: &Case) -> Result<Vec<NodeEvent>, Gather
             ..Question::default()
         };
         let all = store.events.query(&question).await?;
-        found.extend(all.into_iter().filter(|event| belongs(event, &containers, &named)).take(EVENTS));
+        let others = captures_of_others(&all, &containers);
+        found.extend(all.into_iter().filter(|event| belongs(event, &containers, &named, &others)).take(EVENTS));
     }
     found.sort_by(|one, other| (one.time, &one.node, one.position).cmp(&(other.time, &other.node, other.position)));
     Ok(found)
 }
 
-fn belongs(event: &NodeEvent, containers: &[String], named: &BTreeSet<EvidenceRef>) -> bool {
+/// Captures that a match outside of these containers led to.
+fn captures_of_others(events: &[NodeEvent], containers: &[String]) -> BTreeSet<String> {
+    let of_other = |event: &NodeEvent| match &event.body {
+        Body::Trigger(trigger) if !event.container().is_some_and(|id| containers.iter().any(|ours| ours == id)) => {
+            Some(trigger.capture_id.clone())
+        }
+        _ => None,
+    };
+    events.iter().filter_map(of_other).collect()
+}
+
+fn belongs(event: &NodeEvent, containers: &[String], named: &BTreeSet<EvidenceRef>, others: &BTreeSet<String>) -> bool {
     let ours = |id: &str| containers.iter().any(|container| container == id);
     event.container().is_some_and(ours)
         || named.contains(&event.evidence())
         || match &event.body {
             Body::ContainerSeen(seen) => ours(&seen.container_id),
             Body::ContainerGone { container_id } => ours(container_id),
-            Body::Loss { .. } | Body::Trigger(_) | Body::CaptureSealed { .. } | Body::AgentStarted { .. } => true,
+            Body::CaptureSealed { capture_id, .. } => !others.contains(capture_id),
+            Body::Loss { .. } | Body::AgentStarted { .. } => true,
             _ => false,
         }
 }

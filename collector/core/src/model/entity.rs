@@ -75,7 +75,7 @@ pub enum Entity {
     Pod {
         /// Its unique id.
         uid: String,
-        /// `namespace/name`, where known; not part of what makes it unique.
+        /// `namespace/name`; empty where it is not known (yet). Not part of what makes it unique.
         name: String,
     },
     /// A container.
@@ -142,6 +142,7 @@ impl fmt::Display for Entity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Node { name } => write!(formatter, "node {name}"),
+            Self::Pod { uid, name } if name.is_empty() => write!(formatter, "pod {uid}"),
             Self::Pod { name, .. } => write!(formatter, "pod {name}"),
             Self::Container { id, .. } => write!(formatter, "container {}", id.get(..12).unwrap_or(id)),
             Self::Process { key, executable } => write!(formatter, "process {} ({executable})", key.pid),

@@ -131,6 +131,9 @@ fn impact(input: &Input, evidence: &mut Evidence) -> Impact {
 /// Each entity of a kind, once, with what names it. What nothing names is not said.
 fn named(input: &Input, evidence: &mut Evidence, wanted: impl Fn(&Entity) -> bool) -> Vec<Sentence> {
     let mut found: BTreeMap<&Entity, Vec<EvidenceRef>> = BTreeMap::new();
+    // Without a name it is told only where the case knows it by no other.
+    let nameless = |entity: &Entity| matches!(entity, Entity::Pod { name, .. } if name.is_empty());
+    let wanted = |entity: &Entity| wanted(entity) && (!nameless(entity) || input.case.entities.contains(entity));
     for finding in &input.case.findings {
         for entity in finding.entities.iter().filter(|entity| wanted(entity)) {
             found.entry(entity).or_default().extend(finding.evidence.iter().cloned());

@@ -120,8 +120,20 @@ fn entities(group: &Group, related: &Related) -> Vec<Entity> {
     let of_findings = group.findings.iter().flat_map(|finding| &finding.entities);
     let of_edges =
         joined(group).filter(|edge| edge.strength >= Strength::Strong).flat_map(|edge| [&edge.from, &edge.to]);
-    let all: BTreeSet<&Entity> = of_findings.chain(of_edges).chain(&related.entities).collect();
+    let mut all: BTreeSet<&Entity> = of_findings.chain(of_edges).chain(&related.entities).collect();
+    // A pod's name joins late: once it is known, the pod is not told a second time without it.
+    let named: BTreeSet<&str> = all.iter().filter_map(|entity| named_pod(entity)).collect();
+    all.retain(
+        |entity| !matches!(entity, Entity::Pod { uid, name } if name.is_empty() && named.contains(uid.as_str())),
+    );
     all.into_iter().cloned().collect()
+}
+
+fn named_pod(entity: &Entity) -> Option<&str> {
+    match entity {
+        Entity::Pod { uid, name } if !name.is_empty() => Some(uid),
+        _ => None,
+    }
 }
 
 fn moments<'a>(group: &'a Group, related: &'a Related) -> impl Iterator<Item = Moment> {

@@ -36,7 +36,8 @@ fn of_actor(actor: &Actor, node: &str, container: Option<&ContainerSeen>) -> Vec
         entities.push(Entity::Container { id: id.clone(), node: node.to_owned() });
     }
     if let Some(seen) = container.filter(|seen| !seen.pod_uid.is_empty()) {
-        let name = format!("{}/{}", seen.pod_namespace, seen.pod_name);
+        let named = !seen.pod_name.is_empty();
+        let name = if named { format!("{}/{}", seen.pod_namespace, seen.pod_name) } else { String::new() };
         entities.push(Entity::Pod { uid: seen.pod_uid.clone(), name });
     }
     entities

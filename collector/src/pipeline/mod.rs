@@ -4,6 +4,7 @@
 
 mod cases;
 pub mod fold;
+mod keys;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::store::events::reader::{ReadError, Reader};
 use crate::store::journal::JournalError;
 use crate::store::state::StateError;
 use fold::{Drawn, Fold};
+use keys::Keys;
 
 /// A drawing may take this share of the time: with many findings cases are drawn less often.
 const DRAW_SHARE: u32 = 10;
@@ -68,6 +70,7 @@ pub struct Pipeline {
     /// Findings that are not in the state yet.
     unkept: Vec<Finding>,
     edges: Vec<Edge>,
+    keys: Keys,
     draw_at: Instant,
     rest: Duration,
 }
@@ -95,6 +98,7 @@ impl Pipeline {
             changed,
             unkept: Vec::new(),
             edges: Vec::new(),
+            keys: Keys::default(),
             draw_at,
             rest: settle,
         }
@@ -160,6 +164,7 @@ impl Pipeline {
         let began = Instant::now();
         self.draw_at = began + IDLE;
         let nodes = self.store.state.nodes().await?;
+        let captures = self.store.state.captures().await?;
         let mut fold = self.fold.take().expect("put back after each use");
         for node in nodes {
             fold.correlator().node_facts(NodeFacts {
@@ -168,6 +173,7 @@ impl Pipeline {
                 addresses: node.addresses.iter().filter_map(|address| address.parse().ok()).collect(),
             });
         }
+        self.keys.tell(&captures, fold.correlator());
         let now = self.clock.now();
         let drawn = tokio::task::spawn_blocking(move || {
             let drawn = fold.draw(now);

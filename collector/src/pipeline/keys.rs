@@ -17,7 +17,7 @@ const HASH_KEYS: usize = 4_096;
 
 /// What was told already.
 #[derive(Debug, Default)]
-pub struct Keys {
+pub(super) struct Keys {
     captures: BTreeSet<String>,
     hash_keys: BTreeSet<Vec<u8>>,
     told: BTreeSet<(String, Vec<u8>)>,
@@ -78,7 +78,7 @@ struct Taken {
 
 impl Keys {
     /// Tells the correlator what is new; says whether anything was.
-    pub fn tell(&mut self, captures: &[Capture], correlator: &mut Correlator) -> bool {
+    pub(super) fn tell(&mut self, captures: &[Capture], correlator: &mut Correlator) -> bool {
         let mut news = false;
         for capture in captures {
             if self.captures.insert(capture.id.clone()) {

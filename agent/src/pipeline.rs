@@ -92,7 +92,7 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
         self.pass_on();
     }
 
-    /// Once a second or so: what was lost becomes events, and the clock is looked at.
+    /// Once a second or so: what was lost and what became known becomes events, and the clock is looked at.
     pub fn settle(&mut self, lost: &[Lost]) {
         for lost in lost {
             self.ledger.kernel(lost.class.name(), lost.reason, lost.count);
@@ -101,6 +101,7 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
             self.health.count(Counter::ClockJumps);
             tracing::warn!(moved_ns = jump.moved_ns, boot_ns = jump.boot_ns, "the wall clock was moved");
         }
+        self.observer.settle(&self.clock, &mut self.events);
         self.events.extend(self.ledger.report(&self.clock));
         self.pass_on();
     }

@@ -60,6 +60,14 @@ impl Observer {
         out.extend(found.into_iter().map(|seen| header.event(clock, None, Wire::ContainerSeen(seen))));
     }
 
+    /// Appends what became known of containers meanwhile. Asked once a second or so.
+    pub fn settle(&mut self, clock: &Clock, out: &mut Vec<Event>) {
+        let boot_ns = clock.now().boot_ns;
+        let stamp = Stamp { boot_ns, cpu: 0, sequence: 0 };
+        let found = self.origin.settle(boot_ns);
+        out.extend(found.into_iter().map(|seen| stamp.event(clock, None, Wire::ContainerSeen(seen))));
+    }
+
     /// Appends what a record tells.
     pub fn observe(&mut self, record: &Record<'_>, clock: &Clock, out: &mut Vec<Event>) {
         let header = &record.header;

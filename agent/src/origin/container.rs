@@ -172,6 +172,13 @@ impl ContainerTable {
         }
     }
 
+    /// The same for all of them: a container that is quiet gets its names too.
+    pub fn join_all_late(&mut self, now_ns: u64) -> Vec<ContainerSeen> {
+        let waiting = self.cgroups.iter().filter(|(_, entry)| !entry.named && now_ns >= entry.next_attempt_ns);
+        let waiting: Vec<u64> = waiting.map(|(id, _)| *id).collect();
+        waiting.into_iter().filter_map(|id| self.join_late(id, now_ns)).collect()
+    }
+
     /// The container of a cgroup.
     pub fn container(&self, cgroup_id: u64) -> Option<&Arc<Container>> {
         match &self.cgroups.get(&cgroup_id)?.origin {

@@ -67,6 +67,22 @@ fn names_that_come_later_are_said_again_once() {
 }
 
 #[test]
+fn a_quiet_container_gets_its_names_too() {
+    let host = tempfile::tempdir().expect("a temporary folder");
+    let mut table = table(host.path());
+    let path = format!("/kubepods.slice/kubepods-pod{}.slice/cri-containerd-{ID}.scope", POD.replace('-', "_"));
+    assert_eq!(line(table.made(42, path.as_bytes(), 1).as_ref()), "containerd ID uid=POD");
+    assert_eq!(line(table.join_all_late(SECOND).first()), "nothing");
+    write(
+        host.path(),
+        &format!("run/containerd/io.containerd.runtime.v2.task/k8s.io/{ID}/config.json"),
+        &annotations(),
+    );
+    assert!(line(table.join_all_late(3 * SECOND).first()).contains("pod=shop-7d9"));
+    assert_eq!(line(table.join_all_late(4 * SECOND).first()), "nothing");
+}
+
+#[test]
 fn plain_runc_is_known_by_its_folder_and_by_the_path_in_its_state() {
     let host = tempfile::tempdir().expect("a temporary folder");
     let mut table = table(host.path());

@@ -154,6 +154,11 @@ impl Origin {
         }
     }
 
+    /// What became known of containers since somebody last looked, whether or not anything happens in them.
+    pub fn settle(&mut self, now_ns: u64) -> Vec<ContainerSeen> {
+        self.containers.join_all_late(now_ns)
+    }
+
     /// Who did it. Also says what became known of a container on the way.
     pub fn actor(&mut self, subject: &Subject, now_ns: u64, said: &mut Vec<ContainerSeen>) -> Actor {
         let (origin, found) = self.containers.origin(subject.cgroup_id, subject.process.pid, now_ns);

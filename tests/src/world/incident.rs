@@ -60,7 +60,14 @@ impl Incident {
 
     /// The name of the first case about this container.
     pub fn case(&self) -> Result<String> {
-        eventually("a case about the container", PATIENCE, || self.find_case())
+        eventually("a case about the container", PATIENCE, || self.find_case()).with_context(|| self.told())
+    }
+
+    /// What the collector has of the container, for a story that fails.
+    fn told(&self) -> String {
+        let words = ["events", "--container", &self.attack.container.id, "--limit", "200"];
+        let events = self.collector.show(&words).unwrap_or_default();
+        format!("the container's events:\n{events}\nthe agent said:\n{}", self.agent.printed())
     }
 
     fn find_case(&self) -> Result<Option<String>> {

@@ -16,6 +16,14 @@ fn open<T>(watch: &Watch, path: &Path, question: impl Fn(&FileOpen<'_>) -> Optio
     })
 }
 
+/// `O_ACCMODE`, and what it leaves of the flags of an open for reading alone.
+const ACCESS_MODE: u32 = 0o3;
+const READ_ONLY: u32 = 0;
+
+fn only_reads(open: &FileOpen<'_>) -> bool {
+    open.fixed.flags & ACCESS_MODE == READ_ONLY
+}
+
 #[test]
 fn an_open_that_makes_a_file_says_so() {
     let Some(watch) = watch() else { return };
@@ -42,7 +50,8 @@ fn a_relative_name_is_told_as_the_file_that_was_opened() {
     std::os::unix::fs::symlink("real", folder.join("link")).expect("make a link");
     let script = "echo x > link/../link/file";
     Command::new("sh").args(["-c", script]).current_dir(&folder).status().expect("start a shell");
-    open(watch, &folder.join("real/file"), |open| Some(assert_eq!(open.fixed.created, 1)));
+    let created = open(watch, &folder.join("real/file"), |open| Some(open.fixed.created));
+    assert_eq!(created, 1);
 }
 
 #[test]
@@ -59,13 +68,12 @@ fn a_sensitive_file_is_told_when_it_is_only_read_and_another_is_not() {
     fs::read(&plain).expect("read");
     fs::read(&alias).expect("read through the link");
     let class = open(watch, &key, |open| {
-        let reading = open.fixed.flags & 3 == 0;
-        reading.then(|| watch.kernel.sensitive().class(open.path, open.fixed.candidates).map(str::to_owned))
+        only_reads(open).then(|| watch.kernel.sensitive().class(open.path, open.fixed.candidates).map(str::to_owned))
     });
     assert_eq!(class.as_deref(), Some("ssh_key"));
     watch.settle(&folder);
     let told = watch.count(|record| match &record.body {
-        Body::FileOpen(open) => open.path == bytes(&plain) && open.fixed.flags & 3 == 0,
+        Body::FileOpen(open) => open.path == bytes(&plain) && only_reads(open),
         _ => false,
     });
     assert_eq!(told, 0);

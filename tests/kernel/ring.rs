@@ -71,8 +71,8 @@ fn a_full_ring_loses_exactly_what_it_counts() {
         .sum();
     assert_eq!(missing, lost);
     for (cpu_and_class, numbers) in seen.iter().filter(|((_, of), _)| *of != class) {
-        let last = numbers.last().expect("an entry has a number");
-        assert_eq!(numbers.len() as u64, last + 1, "numbers of {cpu_and_class:?} are dense");
+        let newest = numbers.last().expect("an entry has a number");
+        assert_eq!(numbers.len() as u64, newest + 1, "numbers of {cpu_and_class:?} are dense");
     }
     let reported: Vec<_> = kernel.losses().expect("read the counters");
     let of_file = reported.iter().find(|loss| loss.class == Class::File).expect("a loss of files");

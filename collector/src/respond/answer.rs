@@ -41,6 +41,9 @@ pub enum AnswerError {
     /// No playbook answers.
     #[error("no playbook answers case {0}: its verdict, severity, confidence or techniques do not meet a trigger")]
     NoPlaybook(CaseId),
+    /// Nothing is done about a recorded run.
+    #[error("case {0} is a replay of a recorded run: nothing is done about it")]
+    Replay(CaseId),
     /// The gate said no.
     #[error("refused")]
     Refused(#[from] Refusal),
@@ -110,7 +113,9 @@ impl Answers {
                 self.inner.ledger.proposed(&plan, "collector").await?;
                 plan
             };
+            // What a recorded run shows happened elsewhere: nothing is done about it.
             if self.inner.config.automatic
+                && !case.replay
                 && let Some(approved) = automatic(&plan)
             {
                 self.carry_out(&case, &approved).await?;
@@ -140,6 +145,9 @@ impl Answers {
     pub async fn word(&self, id: &CaseId, word: Word) -> Result<Vec<Outcome>, AnswerError> {
         let _turn = self.inner.turn.lock().await;
         let case = self.case(id).await?;
+        if case.replay {
+            return Err(AnswerError::Replay(id.clone()));
+        }
         let plan = self.plan_named(&case.id, &word.digest).await?;
         let now = self.inner.clock.now();
         let approval = Approval {

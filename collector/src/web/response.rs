@@ -50,7 +50,7 @@ impl From<AnswerError> for Problem {
     fn from(error: AnswerError) -> Self {
         let status = match &error {
             AnswerError::NoCase(_) | AnswerError::NoPlan { .. } => StatusCode::NOT_FOUND,
-            AnswerError::NoPlaybook(_) | AnswerError::NothingToUndo(_) => StatusCode::CONFLICT,
+            AnswerError::NoPlaybook(_) | AnswerError::NothingToUndo(_) | AnswerError::Replay(_) => StatusCode::CONFLICT,
             AnswerError::Refused(_) => StatusCode::FORBIDDEN,
             AnswerError::Ledger(_) | AnswerError::Gather(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };

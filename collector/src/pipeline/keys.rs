@@ -19,7 +19,8 @@ const HASH_KEYS: usize = 4_096;
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     captures: BTreeSet<String>,
-    hash_keys: BTreeSet<Vec<u8>>,
+    /// The nodes' own keys of hashes.
+    nodes_own: BTreeSet<Vec<u8>>,
     told: BTreeSet<(String, Vec<u8>)>,
 }
 
@@ -87,7 +88,7 @@ impl Keys {
         }
         let named: Vec<String> = correlator.access_keys().into_iter().map(str::to_owned).collect();
         for id in named {
-            for key in &self.hash_keys {
+            for key in &self.nodes_own {
                 if self.told.insert((id.clone(), key.clone())) {
                     correlator.sightings().used(&id, &keyed_hash(key, &id));
                     news = true;
@@ -101,8 +102,8 @@ impl Keys {
         let Ok(statement) = verify_manifest(&capture.envelope, &capture.signing_key) else { return false };
         let Ok(predicate) = serde_json::from_value::<Predicate>(statement.predicate) else { return false };
         let key = predicate.keyed_hash.key.as_deref().and_then(|key| hex::decode(key).ok());
-        if let Some(key) = key.filter(|_| self.hash_keys.len() < HASH_KEYS) {
-            self.hash_keys.insert(key);
+        if let Some(key) = key.filter(|_| self.nodes_own.len() < HASH_KEYS) {
+            self.nodes_own.insert(key);
         }
         let Some(process) = predicate.processes.first() else { return false };
         let Some(facts) = predicate.artifacts.iter().find(|taken| taken.kind == "access_keys") else { return false };

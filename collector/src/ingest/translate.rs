@@ -37,37 +37,48 @@ pub struct Place<'a> {
 
 /// The events of one frame, those before `meta.new_from` left out. A frame without node events gives none.
 pub fn frame(meta: &Meta, payload: &[u8]) -> Vec<NodeEvent> {
+    let mut events =
+        Vec::with_capacity(usize::try_from(meta.count).unwrap_or(0).min(proto::limits::BLOCK_EVENTS as usize));
+    each(meta, payload, |event, _| {
+        events.push(event);
+        Ok::<(), std::convert::Infallible>(())
+    })
+    .unwrap_or_else(|never| match never {});
+    events
+}
+
+/// The same one by one, each with its bytes as the node sent them; none where the collector itself tells it. Stops at an error of `take`.
+pub fn each<E>(meta: &Meta, payload: &[u8], mut take: impl FnMut(NodeEvent, &[u8]) -> Result<(), E>) -> Result<(), E> {
     match meta.kind() {
-        Kind::Block => block(meta, payload),
-        Kind::Gap => vec![whole_range_lost(meta, NOT_RECEIVED)],
-        Kind::Audit | Kind::Unspecified => Vec::new(),
+        Kind::Block => block(meta, payload, take),
+        Kind::Gap => take(whole_range_lost(meta, NOT_RECEIVED), &[]),
+        Kind::Audit | Kind::Unspecified => Ok(()),
     }
 }
 
-fn block(meta: &Meta, payload: &[u8]) -> Vec<NodeEvent> {
+fn block<E>(meta: &Meta, payload: &[u8], mut take: impl FnMut(NodeEvent, &[u8]) -> Result<(), E>) -> Result<(), E> {
     let is_bounded = meta.raw_bytes as usize <= proto::limits::BLOCK_RAW_BYTES;
     let Some(raw) = is_bounded.then(|| wire::unpack(payload, meta.raw_bytes).ok()).flatten() else {
         // Admission unpacked it once: the disk changed it below the checksum.
-        return vec![whole_range_lost(meta, MALFORMED)];
+        return take(whole_range_lost(meta, MALFORMED), &[]);
     };
-    let mut events = Vec::with_capacity(raw.len() / 128);
     let mut boot_id = meta.boot_id.clone();
     let mut time_ns = meta.from_ns;
     for (position, bytes) in (meta.first_position..).zip(wire::events(&raw)) {
         let place = Place { node: &meta.node, log_id: &meta.log_id, boot_id: &boot_id, position, time_ns };
-        let event = match bytes {
-            Ok(bytes) => self::event(&place, bytes),
-            Err(_) => lost(&place, MALFORMED),
+        let (event, bytes) = match bytes {
+            Ok(bytes) => (self::event(&place, bytes), bytes),
+            Err(_) => (lost(&place, MALFORMED), &[][..]),
         };
         time_ns = event.time.ns;
         if let Body::AgentStarted { boot_id: started, .. } = &event.body {
             boot_id.clone_from(started);
         }
         if position >= meta.new_from {
-            events.push(event);
+            take(event, bytes)?;
         }
     }
-    events
+    Ok(())
 }
 
 /// One event of a node's log from its bytes.

@@ -11,13 +11,13 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use tokio::sync::watch;
 
 use super::cursor::{Cursor, LogKey};
-use super::frame::{Frame, Kind, Meta};
-use super::lake::{Lake, LakeError, Landed};
+use super::frame::{Kind, Meta};
+use super::lake::{Lake, LakeError};
 use super::landing::Landing;
 use super::recover::{self, RecoverError};
 use super::{lake_audit, unpack_entries};
 use crate::health::Health;
-use crate::ingest::{translate, wire};
+use crate::ingest::translate;
 use crate::store::state::{BlockPlace, SegmentRow, State, StateError};
 
 /// How often to look for sealed segments beside the moments when one is sealed.
@@ -176,12 +176,14 @@ fn make(first: u64, path: &Path, next: u64) -> Result<Option<Made>, CompactError
     let mut entries = Vec::new();
     let mut blocks = Vec::new();
     for frame in &frames {
-        for landed in landed(frame) {
+        let sequence = frame.meta.sequence;
+        let told = translate::each(&frame.meta, &frame.payload, |event, wire| {
             row.events += 1;
-            row.from_ns = row.from_ns.min(landed.event.time.ns);
-            row.to_ns = row.to_ns.max(landed.event.time.ns);
-            file.push(&landed).map_err(lake)?;
-        }
+            row.from_ns = row.from_ns.min(event.time.ns);
+            row.to_ns = row.to_ns.max(event.time.ns);
+            file.push(&event, sequence, wire)
+        });
+        told.map_err(lake)?;
         match frame.meta.kind() {
             Kind::Audit => entries.extend(unpack_entries(&frame.payload).unwrap_or_default()),
             Kind::Block => blocks.push(BlockPlace {
@@ -197,24 +199,4 @@ fn make(first: u64, path: &Path, next: u64) -> Result<Option<Made>, CompactError
     row.audit_object = (!entries.is_empty()).then(|| format!("audit/{first:020}.parquet"));
     let audit = if entries.is_empty() { None } else { Some(lake_audit::parquet(&entries).map_err(lake)?) };
     Ok(Some(Made { row, events, audit, blocks, metas: frames.into_iter().map(|frame| frame.meta).collect() }))
-}
-
-/// The events of a frame, each with its own bytes.
-pub(super) fn landed(frame: &Frame) -> Vec<Landed> {
-    let raw = match frame.meta.kind() {
-        Kind::Block => wire::unpack(&frame.payload, frame.meta.raw_bytes).unwrap_or_default(),
-        Kind::Gap | Kind::Audit | Kind::Unspecified => Vec::new(),
-    };
-    let mut bytes: BTreeMap<u64, &[u8]> = BTreeMap::new();
-    for (position, event) in (frame.meta.first_position..).zip(wire::events(&raw)) {
-        bytes.insert(position, event.unwrap_or_default());
-    }
-    let sequence = frame.meta.sequence;
-    translate::frame(&frame.meta, &frame.payload)
-        .into_iter()
-        .map(|event| {
-            let wire = bytes.get(&event.position).map(|wire| wire.to_vec()).unwrap_or_default();
-            Landed { event, sequence, wire }
-        })
-        .collect()
 }

@@ -28,17 +28,6 @@ pub enum LakeError {
     Parquet(#[from] ParquetError),
 }
 
-/// An event beside the frame and the bytes that it came in.
-#[derive(Clone, Debug)]
-pub struct Landed {
-    /// The event.
-    pub event: NodeEvent,
-    /// The frame.
-    pub sequence: u64,
-    /// `Event` as on the wire; empty for what the collector itself tells (a gap).
-    pub wire: Vec<u8>,
-}
-
 /// The columns. A new one is added at the end, so that older files stay readable beside newer ones.
 pub fn schema() -> SchemaRef {
     let text = |name: &str| Field::new(name, DataType::Utf8, true);
@@ -94,9 +83,9 @@ impl Lake {
         Ok(Self { writer, rows: Columns::default() })
     }
 
-    /// Adds a row.
-    pub fn push(&mut self, landed: &Landed) -> Result<(), LakeError> {
-        self.rows.push(landed);
+    /// Adds a row: the event, the frame it came in, and its bytes as on the wire, which are none for what the collector itself tells.
+    pub fn push(&mut self, event: &NodeEvent, sequence: u64, wire: &[u8]) -> Result<(), LakeError> {
+        self.rows.push(event, sequence, wire);
         if self.rows.times.len() >= GROUP_ROWS / 8 { self.flush() } else { Ok(()) }
     }
 
@@ -146,8 +135,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, landed: &Landed) {
-        let event = &landed.event;
+    fn push(&mut self, event: &NodeEvent, sequence: u64, wire: &[u8]) {
         self.times.push(i64::try_from(event.time.ns).unwrap_or(i64::MAX));
         self.uncertainty.append_value(event.time.uncertainty_us);
         self.node.append_value(&event.node);
@@ -162,12 +150,12 @@ impl Columns {
         self.start_ns.append_option(actor.map(|actor| actor.process.start_ns));
         self.parent_pid.append_option(parent.map(|parent| parent.pid));
         self.parent_start_ns.append_option(parent.map(|parent| parent.start_ns));
-        self.exe.append_option(actor.map(|actor| actor.executable.escape()));
+        self.exe.append_option(actor.map(|actor| row::text(&actor.executable)));
         self.uid.append_option(actor.map(|actor| actor.uid));
         self.in_init_tree.append_option(actor.map(|actor| actor.in_init_tree));
         self.push_body(row::row(&event.body));
-        self.sequence.append_value(landed.sequence);
-        self.wire.append_value(&landed.wire);
+        self.sequence.append_value(sequence);
+        self.wire.append_value(wire);
     }
 
     fn push_body(&mut self, row: Row) {

@@ -3,7 +3,8 @@
 
 use collector_core::model::event::{Flow, Raw};
 use collector_core::model::{Actor, Body, Origin};
-use serde_json::json;
+
+use Fact::{Flag, Number, Text};
 
 /// What a body gives to the columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,38 +35,49 @@ pub fn origin(actor: &Actor) -> &'static str {
 /// The columns of a body.
 pub fn row(body: &Body) -> Row {
     match body {
-        Body::Fork { child } => rest("fork", &json!({"child_pid": child.pid, "child_start_ns": child.start_ns})),
+        Body::Fork { child } => {
+            rest("fork", &[("child_pid", Number(child.pid.into())), ("child_start_ns", Number(child.start_ns))])
+        }
         Body::Exec(exec) => {
-            let argv: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
+            let argv: Vec<String> = exec.arguments.iter().map(text).collect();
             Row {
-                path: Some(exec.path.escape()),
+                path: Some(text(&exec.path)),
                 argv: Some(argv.join(" ")),
                 ..rest(
                     "exec",
-                    &json!({
-                        "directory": exec.directory.escape(), "device": exec.device, "inode": exec.inode, "links": exec.links,
-                        "memfd": exec.memfd, "upper_layer": exec.upper_layer, "uid": exec.uid,
-                        "effective_uid": exec.effective_uid, "capabilities": exec.capabilities,
-                        "stopped_in_kernel": exec.stopped_in_kernel, "arguments_truncated": exec.arguments_truncated,
-                    }),
+                    &[
+                        ("directory", Text(&text(&exec.directory))),
+                        ("device", Number(exec.device.into())),
+                        ("inode", Number(exec.inode)),
+                        ("links", Number(exec.links.into())),
+                        ("memfd", Flag(exec.memfd)),
+                        ("upper_layer", Flag(exec.upper_layer)),
+                        ("uid", Number(exec.uid.into())),
+                        ("effective_uid", Number(exec.effective_uid.into())),
+                        ("capabilities", Number(exec.capabilities)),
+                        ("stopped_in_kernel", Flag(exec.stopped_in_kernel)),
+                        ("arguments_truncated", Flag(exec.arguments_truncated)),
+                    ],
                 )
             }
         }
-        Body::Exit { code, signal } => rest("exit", &json!({"code": code, "signal": signal})),
+        Body::Exit { code, signal } => {
+            rest("exit", &[("code", Number((*code).into())), ("signal", Number((*signal).into()))])
+        }
         Body::FileOpen { .. } | Body::FileUnlink { .. } | Body::FileRename { .. } | Body::FileChmod { .. } => {
             file(body)
         }
         Body::Connect { flow, established, metadata_service } => {
-            let more = json!({"established": established, "metadata_service": metadata_service});
+            let more = [("established", Flag(*established)), ("metadata_service", Flag(*metadata_service))];
             Row { flow: Some(*flow), ..rest("connect", &more) }
         }
         Body::Accept { flow } => Row { kind: "accept", flow: Some(*flow), ..Row::default() },
         Body::Close { flow, sent, received, outgoing } => {
-            let more = json!({"sent": sent, "received": received, "outgoing": outgoing});
+            let more = [("sent", Number(*sent)), ("received", Number(*received)), ("outgoing", Flag(*outgoing))];
             Row { flow: Some(*flow), ..rest("close", &more) }
         }
         Body::DatagramFlow { flow, metadata_service } => {
-            Row { flow: Some(*flow), ..rest("datagram_flow", &json!({"metadata_service": metadata_service})) }
+            Row { flow: Some(*flow), ..rest("datagram_flow", &[("metadata_service", Flag(*metadata_service))]) }
         }
         Body::ContainerSeen(_)
         | Body::ContainerGone { .. }
@@ -79,24 +91,32 @@ pub fn row(body: &Body) -> Row {
 fn file(body: &Body) -> Row {
     match body {
         Body::FileOpen { path, flags, mode, sensitive, result, truncated } => Row {
-            path: Some(path.escape()),
+            path: Some(text(path)),
             result: Some(*result),
-            ..rest("file_open", &json!({"flags": flags, "mode": mode, "sensitive": sensitive, "truncated": truncated}))
+            ..rest(
+                "file_open",
+                &[
+                    ("flags", Number((*flags).into())),
+                    ("mode", Number((*mode).into())),
+                    ("sensitive", Text(sensitive)),
+                    ("truncated", Flag(*truncated)),
+                ],
+            )
         },
         Body::FileUnlink { path, result, truncated } => Row {
-            path: Some(path.escape()),
+            path: Some(text(path)),
             result: Some(*result),
-            ..rest("file_unlink", &json!({"truncated": truncated}))
+            ..rest("file_unlink", &[("truncated", Flag(*truncated))])
         },
         Body::FileRename { from, to, result, truncated } => Row {
-            path: Some(from.escape()),
+            path: Some(text(from)),
             result: Some(*result),
-            ..rest("file_rename", &json!({"to": to.escape(), "truncated": truncated}))
+            ..rest("file_rename", &[("to", Text(&text(to))), ("truncated", Flag(*truncated))])
         },
         Body::FileChmod { path, mode, result, truncated } => Row {
-            path: Some(path.escape()),
+            path: Some(text(path)),
             result: Some(*result),
-            ..rest("file_chmod", &json!({"mode": mode, "truncated": truncated}))
+            ..rest("file_chmod", &[("mode", Number((*mode).into())), ("truncated", Flag(*truncated))])
         },
         _ => Row::default(),
     }
@@ -115,6 +135,48 @@ fn told_by_agent(body: &Body) -> Row {
     Row { kind, rest: serde_json::to_string(body).ok(), ..Row::default() }
 }
 
-fn rest(kind: &'static str, more: &serde_json::Value) -> Row {
-    Row { kind, rest: Some(more.to_string()), ..Row::default() }
+/// A value without a column.
+enum Fact<'a> {
+    Number(u64),
+    Flag(bool),
+    Text(&'a str),
+}
+
+/// JSON without a tree of it in between: this runs once for each event that ever arrives.
+fn rest(kind: &'static str, facts: &[(&str, Fact<'_>)]) -> Row {
+    let mut json = String::with_capacity(32 * facts.len());
+    for (index, (name, fact)) in facts.iter().enumerate() {
+        json.push_str(if index == 0 { "{\"" } else { ",\"" });
+        json.push_str(name);
+        json.push_str("\":");
+        match fact {
+            Number(number) => json.push_str(&number.to_string()),
+            Flag(flag) => json.push_str(if *flag { "true" } else { "false" }),
+            Text(text) => json.push_str(&serde_json::Value::from(*text).to_string()),
+        }
+    }
+    json.push('}');
+    Row { kind, rest: Some(json), ..Row::default() }
+}
+
+/// The text for people. Most paths are plain: those are copied, the others escaped letter by letter.
+pub(super) fn text(raw: &Raw) -> String {
+    let is_plain = raw.0.iter().all(|byte| matches!(byte, 0x20..=0x7e));
+    match str::from_utf8(&raw.0) {
+        Ok(plain) if is_plain => plain.to_owned(),
+        _ => raw.escape(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rest_is_json_whatever_an_attacker_wrote() {
+        let (from, to) = (Raw(b"/a".to_vec()), Raw(b"/b\"\\\n\xff\xe2\x80\xae".to_vec()));
+        let row = row(&Body::FileRename { from, to: to.clone(), result: 0, truncated: true });
+        let rest: serde_json::Value = serde_json::from_str(&row.rest.expect("there is one")).expect("JSON");
+        assert_eq!(rest, serde_json::json!({"to": to.escape(), "truncated": true}));
+    }
 }

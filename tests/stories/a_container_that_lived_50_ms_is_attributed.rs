@@ -21,7 +21,8 @@ fn a_container_that_lived_50_ms_is_attributed() -> Result<()> {
     let _agent = Agent::start(&place, &collector)?;
     let id = format!("{:064x}", u128::from(std::process::id()) + 0x50);
     let arguments = ["sleep", "0.05"].map(str::to_owned).to_vec();
-    let wanted = Wanted { id: id.clone(), pod: Pod::shop(), arguments, network: None, token: "" };
+    let wanted =
+        Wanted { id: id.clone(), pod: Pod::shop(), arguments, environment: Vec::new(), network: None, token: "" };
     Container::start(&place, &wanted)?.wait()?;
     let events = eventually("its exec and its exit", PATIENCE, || {
         let answer = collector.ask(&["events", "--container", &id, "--limit", "1000"])?;

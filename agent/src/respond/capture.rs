@@ -18,7 +18,7 @@ use super::held::{Held, State};
 use super::manifest::Recording;
 use super::memory;
 use super::outside::Recorder;
-use super::secret::{self, AccessKey, HashKey};
+use super::secret::{self, HashKey, KeyOf};
 
 /// Files without a name of one process whose bytes are taken.
 const NAMELESS_FILES: usize = 16;
@@ -41,7 +41,7 @@ pub struct Bounds {
 #[derive(Debug, Default)]
 pub struct Gathered {
     /// Access keys in the processes.
-    pub access_keys: Vec<AccessKey>,
+    pub access_keys: Vec<KeyOf>,
     /// The part of the log that was sealed.
     pub recording: Recording,
     /// What was changed on the node by the capture itself.
@@ -145,7 +145,7 @@ fn volatile(process: &Held, key: &HashKey, bounds: &Bounds, artifacts: &mut Arti
         }
         Err(error) => artifacts.fail("access_keys", &what("access_keys"), &error.to_string()),
     }
-    gathered.access_keys.extend(keys);
+    gathered.access_keys.extend(keys.into_iter().map(|key| KeyOf { pid, key }));
 }
 
 /// A process that ended while its facts were read gave what was left of them.

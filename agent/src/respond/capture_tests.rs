@@ -71,7 +71,12 @@ fn a_process_is_captured_with_its_program_and_without_its_secrets() {
         }
     }
     let hash = HashKey::shared(b"a deployment").hash(b"ASIA1234567890ABCDEF");
-    assert!(gathered.access_keys.iter().any(|key| key.hash == hash && key.place == "environ AWS_ACCESS_KEY_ID"));
+    assert!(
+        gathered
+            .access_keys
+            .iter()
+            .any(|of| of.pid == child.id() && of.key.hash == hash && of.key.place == "environ AWS_ACCESS_KEY_ID")
+    );
     end(child);
 }
 

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::artifact::{Failure, Taken};
-use super::secret::{AccessKey, keep_random};
+use super::secret::{KeyOf, keep_random};
 use crate::clock::Moment;
 
 /// What the payload of the envelope is.
@@ -144,7 +144,7 @@ pub struct Predicate<'a> {
     /// What the capture itself changed on the node.
     pub side_effects: &'a [String],
     /// Access key ids that stood in the processes, by keyed hash.
-    pub access_keys: &'a [AccessKey],
+    pub access_keys: &'a [KeyOf],
     /// How those hashes were made.
     pub keyed_hash: KeyedHash,
     /// What took it.

@@ -136,6 +136,16 @@ pub struct AccessKey {
     pub place: String,
 }
 
+/// An access key id, and the process that it stood in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct KeyOf {
+    /// The process's pid in the host's namespace.
+    pub pid: u32,
+    /// The key.
+    #[serde(flatten)]
+    pub key: AccessKey,
+}
+
 /// A process's environment, its secrets hidden.
 pub fn environment(environ: &[u8], key: &HashKey) -> Vec<Variable> {
     let variables = environ.split(|&byte| byte == 0).filter(|variable| !variable.is_empty());

@@ -15,6 +15,9 @@ use crate::store::state::Capture;
 /// Different keys of hashes: one a node. A fleet that is larger shares one key, as its configuration says.
 const HASH_KEYS: usize = 4_096;
 
+/// What the agent calls the facts of a process that hold its keys' hashes.
+const ACCESS_KEYS: &str = "access_keys";
+
 /// What was told already.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
@@ -60,6 +63,7 @@ struct Ended {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct AccessKey {
+    pid: u32,
     hash: String,
 }
 
@@ -105,29 +109,37 @@ impl Keys {
         if let Some(key) = key.filter(|_| self.nodes_own.len() < HASH_KEYS) {
             self.nodes_own.insert(key);
         }
-        let Some(process) = predicate.processes.first() else { return false };
-        let Some(facts) = predicate.artifacts.iter().find(|taken| taken.kind == "access_keys") else { return false };
-        let sighting = Sighting {
-            time: Moment { ns: predicate.ended.time_ns, uncertainty_us: predicate.ended.uncertainty_us },
-            process: ProcessKey {
-                node: capture.node.clone(),
-                boot_id: predicate.boot_id.clone(),
-                pid: process.pid,
-                start_ns: process.start_ns,
-            },
-            executable: process.executable.clone(),
-            container: predicate.container.as_ref().map(|container| container.id.clone()),
-            evidence: EvidenceRef::Artifact {
-                capture_id: capture.id.clone(),
-                artifact_id: facts.artifact_id.clone(),
-                sha256: facts.sha256.clone(),
-            },
-        };
         for seen in &predicate.access_keys {
-            correlator.sightings().saw(&seen.hash, sighting.clone());
+            if let Some(sighting) = sighting(capture, &predicate, seen.pid) {
+                correlator.sightings().saw(&seen.hash, sighting);
+            }
         }
         !predicate.access_keys.is_empty()
     }
+}
+
+/// Where the keys of one process stood, with the captured facts that say so.
+fn sighting(capture: &Capture, predicate: &Predicate, pid: u32) -> Option<Sighting> {
+    let process = predicate.processes.iter().find(|process| process.pid == pid)?;
+    let name = format!("{pid}-{ACCESS_KEYS}.json");
+    let of_process = |taken: &&Taken| taken.kind == ACCESS_KEYS && taken.artifact_id == name;
+    let facts = predicate.artifacts.iter().find(of_process)?;
+    Some(Sighting {
+        time: Moment { ns: predicate.ended.time_ns, uncertainty_us: predicate.ended.uncertainty_us },
+        process: ProcessKey {
+            node: capture.node.clone(),
+            boot_id: predicate.boot_id.clone(),
+            pid,
+            start_ns: process.start_ns,
+        },
+        executable: process.executable.clone(),
+        container: predicate.container.as_ref().map(|container| container.id.clone()),
+        evidence: EvidenceRef::Artifact {
+            capture_id: capture.id.clone(),
+            artifact_id: facts.artifact_id.clone(),
+            sha256: facts.sha256.clone(),
+        },
+    })
 }
 
 /// `HMAC-SHA256` of the id, hex, as the agent makes it.
@@ -139,7 +151,35 @@ fn keyed_hash(key: &[u8], id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::keyed_hash;
+    use super::*;
+
+    #[test]
+    fn a_key_is_of_the_process_that_it_stood_in_and_of_no_other() {
+        let predicate: Predicate = serde_json::from_value(serde_json::json!({
+            "bootId": "b",
+            "processes": [
+                {"pid": 7, "startNs": 1, "executable": "/bin/sh"}, {"pid": 8, "startNs": 2, "executable": "/tmp/x"}
+            ],
+            "accessKeys": [{"pid": 8, "hash": "00", "kind": "AKIA", "place": "memory"}],
+            "artifacts": [
+                {"artifactId": "7-access_keys.json", "kind": "access_keys", "sha256": "77"},
+                {"artifactId": "8-access_keys.json", "kind": "access_keys", "sha256": "88"}
+            ]
+        }))
+        .expect("it reads");
+        let capture = Capture {
+            id: "c".to_owned(),
+            node: "node-1".to_owned(),
+            envelope: Vec::new(),
+            manifest_sha256: String::new(),
+            signing_key: Vec::new(),
+            received_ns: 0,
+        };
+        let seen = sighting(&capture, &predicate, predicate.access_keys[0].pid).expect("it stood there");
+        assert_eq!((seen.process.pid, seen.process.start_ns, seen.executable.as_str()), (8, 2, "/tmp/x"));
+        assert!(matches!(seen.evidence, EvidenceRef::Artifact { sha256, .. } if sha256 == "88"));
+        assert!(sighting(&capture, &predicate, 9).is_none(), "no such process was captured");
+    }
 
     #[test]
     fn the_hash_is_the_one_of_rfc_4231() {

@@ -25,6 +25,8 @@ pub struct Attack {
     pub pod: Pod,
     /// Key id of the role's credentials.
     pub role_key: String,
+    /// Key id of a user, which stands in the environment of everything in the container.
+    pub shop_key: String,
     /// The namespaces.
     pub network: Network,
     loot: PathBuf,
@@ -42,7 +44,8 @@ impl Attack {
         let mut payload = fs::read(&stage).with_context(|| format!("read {}", stage.display()))?;
         payload.extend_from_slice(b"\nstage: dropped\n");
         fs::write(loot.join("x"), payload)?;
-        let role_key = format!("ASIA{:016X}", u128::from(std::process::id()) * 0x9E37_79B9_7F4A_7C15 % (1 << 64));
+        let digits = u128::from(std::process::id()) * 0x9E37_79B9_7F4A_7C15 % (1 << 64);
+        let (role_key, shop_key) = (format!("ASIA{digits:016X}"), format!("AKIA{digits:016X}"));
         let servers = start_servers(place, &network, &role_key)?;
         let pod = Pod::shop();
         let wanted = Wanted {
@@ -51,6 +54,7 @@ impl Attack {
             arguments: ["shop", "shop", &format!("0.0.0.0:{SHOP_PORT}"), &lifetime_seconds.to_string()]
                 .map(str::to_owned)
                 .to_vec(),
+            environment: vec![format!("AWS_ACCESS_KEY_ID={shop_key}"), "AWS_SECRET_ACCESS_KEY=not-a-secret".to_owned()],
             network: Some(network.inside_path()),
             token: "eyJhbGciOiJSUzI1NiJ9.stage.token",
         };
@@ -58,7 +62,7 @@ impl Attack {
         eventually("the shop to open", Duration::from_secs(10), || {
             Ok(container.printed().contains("shop listens").then_some(()))
         })?;
-        Ok(Self { container, pod, role_key, network, loot, stage, _servers: servers })
+        Ok(Self { container, pod, role_key, shop_key, network, loot, stage, _servers: servers })
     }
 
     /// The request through the hole: fetch, make executable, run.

@@ -20,6 +20,8 @@ pub struct Wanted<'a> {
     pub pod: Pod,
     /// The first process and its arguments.
     pub arguments: Vec<String>,
+    /// Environment beside the path, `NAME=value`.
+    pub environment: Vec<String>,
     /// Path of a network namespace; a new, empty one where `None`.
     pub network: Option<String>,
     /// Content of the service account's token.
@@ -192,13 +194,15 @@ fn specification(wanted: &Wanted<'_>, cgroup: &str) -> Result<Value> {
     }
     let pod = &wanted.pod;
     anyhow::ensure!(wanted.id.len() == 64, "a container's id has 64 digits");
+    let mut environment = ["PATH=/usr/local/bin:/bin", "KUBERNETES_SERVICE_HOST=10.96.0.1"].map(str::to_owned).to_vec();
+    environment.extend(wanted.environment.iter().cloned());
     Ok(json!({
         "ociVersion": "1.0.2",
         "process": {
             "terminal": false,
             "user": {"uid": 0, "gid": 0},
             "args": wanted.arguments,
-            "env": ["PATH=/usr/local/bin:/bin", "KUBERNETES_SERVICE_HOST=10.96.0.1"],
+            "env": environment,
             "cwd": "/",
             "capabilities": {"bounding": capabilities, "effective": capabilities, "permitted": capabilities},
             "noNewPrivileges": true

@@ -101,13 +101,16 @@ impl Incident {
         .with_context(|| format!("the plan: {:#}", self.collector.ask(&["plan", id]).unwrap_or_default()))
     }
 
+    /// The attacker's session with the keys of the node's role.
+    pub fn session(&self) -> Session<'_> {
+        Session { instance: INSTANCE, key: &self.attack.role_key, address: ELSEWHERE, issued: self.begun }
+    }
+
     /// The stolen keys are used from elsewhere, and the cloud writes it down. Gives the id of the key that the attacker made.
     pub fn use_stolen_keys(&self) -> Result<String> {
         let cloud = self.cloud.as_ref().context("a stand-in cloud")?;
         let made = cloud.create_key()?;
-        let session =
-            Session { instance: INSTANCE, key: &self.attack.role_key, address: ELSEWHERE, issued: self.begun };
-        deliver(&self.collector.trail, self.begun, 1, &session.records(&made))?;
+        deliver(&self.collector.trail, self.begun, 1, &self.session().records(&made))?;
         let call = service_account_call(&self.attack.pod, now(), ELSEWHERE, "list", "secrets");
         self.collector.audit_lines(&[call])?;
         Ok(made)
@@ -144,4 +147,11 @@ pub fn steps<'a>(plan: &'a Value, action: &str, mode: &str) -> Vec<&'a Value> {
     all.iter()
         .filter(|step| text(step, "/action/action").starts_with(action) && text(step, "/mode/mode") == mode)
         .collect()
+}
+
+/// Edges of a case that joined by this bridge.
+pub fn joined<'a>(case: &'a Value, bridge: &str) -> Vec<&'a Value> {
+    let edges = case.pointer("/case/edges").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let state = |edge: &'a Value| edge.pointer("/state/state").and_then(Value::as_str);
+    edges.iter().filter(|edge| edge["bridge"] == *bridge && state(edge) == Some("joined")).collect()
 }

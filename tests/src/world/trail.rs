@@ -13,6 +13,87 @@ use serde_json::{Value, json};
 use super::cloud::{ACCOUNT, ROLE, USER};
 use super::container::Pod;
 
+/// Who calls, and from where.
+pub struct Caller<'a> {
+    /// `userIdentity`, as the provider writes it.
+    pub identity: Value,
+    /// Where the calls come from.
+    pub address: &'a str,
+}
+
+impl<'a> Caller<'a> {
+    /// A role's session. `name` is the instance's id where an instance has the role.
+    pub fn session(role: &str, name: &str, key: &str, issued: Timestamp, address: &'a str) -> Self {
+        let id = format!("AROAEXAMPLE{}", role.replace('-', "").to_uppercase());
+        let mut context = json!({
+            "sessionIssuer": {
+                "type": "Role",
+                "principalId": id,
+                "arn": format!("arn:aws:iam::{ACCOUNT}:role/{role}"),
+                "accountId": ACCOUNT,
+                "userName": role
+            },
+            "attributes": {"creationDate": seconds(issued), "mfaAuthenticated": "false"}
+        });
+        if name.starts_with("i-") {
+            context["ec2RoleDelivery"] = json!("2.0");
+        }
+        let identity = json!({
+            "type": "AssumedRole",
+            "principalId": format!("{id}:{name}"),
+            "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{role}/{name}"),
+            "accountId": ACCOUNT,
+            "accessKeyId": key,
+            "sessionContext": context
+        });
+        Self { identity, address }
+    }
+
+    /// A user with a key that has no end.
+    pub fn user(name: &str, key: &str, address: &'a str) -> Self {
+        let identity = json!({
+            "type": "IAMUser",
+            "principalId": format!("AIDAEXAMPLE{}", name.to_uppercase()),
+            "arn": format!("arn:aws:iam::{ACCOUNT}:user/{name}"),
+            "accountId": ACCOUNT,
+            "accessKeyId": key,
+            "userName": name
+        });
+        Self { identity, address }
+    }
+
+    /// One call. `number` tells the calls of one key apart.
+    pub fn call(
+        &self,
+        number: usize,
+        at: Timestamp,
+        (source, name): (&str, &str),
+        request: &Value,
+        response: &Value,
+    ) -> Value {
+        let key = self.identity["accessKeyId"].as_str().unwrap_or_default();
+        json!({
+            "eventVersion": "1.11",
+            "userIdentity": self.identity,
+            "eventTime": seconds(at),
+            "eventSource": source,
+            "eventName": name,
+            "awsRegion": "eu-central-1",
+            "sourceIPAddress": self.address,
+            "userAgent": "aws-cli/2.31.2",
+            "requestParameters": request,
+            "responseElements": response,
+            "requestID": identifier(key, number, "request"),
+            "eventID": identifier(key, number, "event"),
+            "readOnly": name.starts_with("Get") || name.starts_with("List"),
+            "eventType": "AwsApiCall",
+            "managementEvent": true,
+            "recipientAccountId": ACCOUNT,
+            "eventCategory": "Management"
+        })
+    }
+}
+
 /// The attacker's session with the node role's stolen keys.
 pub struct Session<'a> {
     /// Instance that the role's session is named after.
@@ -26,52 +107,9 @@ pub struct Session<'a> {
 }
 
 impl Session<'_> {
-    /// One call, `after` the keys were given.
-    pub fn call(
-        &self,
-        number: usize,
-        after: SignedDuration,
-        event: (&str, &str),
-        request: &Value,
-        response: &Value,
-    ) -> Value {
-        let (source, name) = event;
-        json!({
-            "eventVersion": "1.11",
-            "userIdentity": {
-                "type": "AssumedRole",
-                "principalId": format!("AROAEXAMPLESTORENODE:{}", self.instance),
-                "arn": format!("arn:aws:sts::{ACCOUNT}:assumed-role/{ROLE}/{}", self.instance),
-                "accountId": ACCOUNT,
-                "accessKeyId": self.key,
-                "sessionContext": {
-                    "sessionIssuer": {
-                        "type": "Role",
-                        "principalId": "AROAEXAMPLESTORENODE",
-                        "arn": format!("arn:aws:iam::{ACCOUNT}:role/{ROLE}"),
-                        "accountId": ACCOUNT,
-                        "userName": ROLE
-                    },
-                    "attributes": {"creationDate": seconds(self.issued), "mfaAuthenticated": "false"},
-                    "ec2RoleDelivery": "2.0"
-                }
-            },
-            "eventTime": seconds(self.issued + after),
-            "eventSource": source,
-            "eventName": name,
-            "awsRegion": "eu-central-1",
-            "sourceIPAddress": self.address,
-            "userAgent": "aws-cli/2.31.2",
-            "requestParameters": request,
-            "responseElements": response,
-            "requestID": identifier(self.key, number, "request"),
-            "eventID": identifier(self.key, number, "event"),
-            "readOnly": name.starts_with("Get") || name.starts_with("List"),
-            "eventType": "AwsApiCall",
-            "managementEvent": true,
-            "recipientAccountId": ACCOUNT,
-            "eventCategory": "Management"
-        })
+    /// Who calls.
+    pub fn caller(&self) -> Caller<'_> {
+        Caller::session(ROLE, self.instance, self.key, self.issued, self.address)
     }
 
     /// What the attacker does: looks who it is, looks around, reads a secret, makes itself a key that stays.
@@ -93,7 +131,7 @@ impl Session<'_> {
         .enumerate()
         .map(|(number, (event, request, response))| {
             let after = SignedDuration::from_secs(4 + i64::try_from(number).unwrap_or(0) * 3);
-            self.call(number, after, event, &request, &response)
+            self.caller().call(number, self.issued + after, event, &request, &response)
         })
         .collect()
     }

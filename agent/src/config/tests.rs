@@ -96,3 +96,15 @@ fn text_that_is_not_toml_is_an_error_and_no_panic() {
         assert_ne!(check(text), "taken", "{text:?}");
     }
 }
+
+#[test]
+fn the_configurations_that_we_publish_are_taken() {
+    let readme = include_str!("../../../README.md");
+    let example = readme.split("```toml").find(|block| block.contains("/etc/mayfly/agent.toml")).expect("an example");
+    assert_eq!(check(example.split("```").next().expect("it ends")), "taken");
+
+    let manifest = include_str!("../../deploy/daemonset.yaml");
+    let (_, block) = manifest.split_once("agent.toml: |\n").expect("a configuration");
+    let (block, _) = block.split_once("\n---").expect("another document follows");
+    assert_eq!(check(block), "taken");
+}

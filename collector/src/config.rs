@@ -179,6 +179,14 @@ mod tests {
     }
 
     #[test]
+    fn the_configuration_that_we_publish_is_taken() {
+        let readme = include_str!("../../README.md");
+        let example = readme.split("```toml").find(|block| block.contains("[cloudtrail]")).expect("an example");
+        let config: Config = toml::from_str(example.split("```").next().expect("it ends")).expect("it reads");
+        assert!(config.kubernetes.webhook.is_some());
+    }
+
+    #[test]
     fn a_duration_is_written_for_people() {
         let config: Config = toml::from_str("[cloudtrail]\npoll = \"1m 30s\"").expect("it reads");
         assert_eq!(config.cloudtrail.poll, Duration::from_secs(90));

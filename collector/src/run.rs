@@ -8,6 +8,7 @@ use std::time::Duration;
 use collector_core::correlate::Site;
 use collector_core::custody::Kind;
 use collector_core::model::CaseId;
+use proto::hash_secret::HashSecret;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -168,7 +169,7 @@ impl Parts {
 
         tasks.spawn(self.store.events.compactor(&self.config.store).run(stopped.clone()));
         let (changed, to_answer) = mpsc::channel(CHANGED);
-        tasks.spawn(self.pipeline(changed).run(stopped.clone()));
+        tasks.spawn(self.pipeline(changed)?.run(stopped.clone()));
         let answers = self.answers()?;
         tasks.spawn(answer(answers.clone(), self.health.clone(), to_answer));
         let intake = Intake::new(self.store.clone(), self.clock.clone());
@@ -184,7 +185,9 @@ impl Parts {
     }
 
     /// Judgement with the embedded rules. A rule that cannot be read is said and left out.
-    fn pipeline(&self, changed: mpsc::Sender<CaseId>) -> Pipeline {
+    fn pipeline(&self, changed: mpsc::Sender<CaseId>) -> Result<Pipeline, RunError> {
+        let secret = self.config.respond.hash_secret.as_deref().map(HashSecret::read).transpose();
+        let secret = secret.map_err(|cause| RunError::Part { part: "respond.hash_secret", cause: Box::new(cause) })?;
         let (engine, refused) = rules::Engine::load(rules::content().iter().copied());
         for error in refused {
             tracing::error!(cause = crate::say(&error), "a rule is left out");
@@ -193,7 +196,8 @@ impl Parts {
         let site = Site { api_servers, egress: self.config.site.egress.clone() };
         let fold = Fold::new(engine, site);
         let settle = self.config.pipeline.settle;
-        Pipeline::new(self.store.clone(), self.clock.clone(), self.health.clone(), fold, settle, changed)
+        let (store, clock, health) = (self.store.clone(), self.clock.clone(), self.health.clone());
+        Ok(Pipeline::new(store, clock, health, fold, secret.as_ref(), settle, changed))
     }
 
     /// The response with all the hands that we have.

@@ -1,7 +1,9 @@
 //! The words two machines agree on: the messages between a node and its collector (`sensor/v1/*.proto`), their sizes
-//! ([`limits`]) and the one function both sides must compute alike ([`link`]). Takes and gives bytes; never decides anything.
+//! ([`limits`]), and what both sides must compute alike: the chain
+//! ([`link`]) and the key of hashes ([`hash_secret`]). Takes and gives bytes; never decides anything.
 #![forbid(unsafe_code)]
 
+pub mod hash_secret;
 pub mod limits;
 pub mod link;
 

@@ -4,7 +4,7 @@
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tests::world::cloud::ROLE;
-use tests::world::incident::{Incident, steps};
+use tests::world::incident::{Incident, Respond, steps};
 use tests::world::place::quoted;
 
 use crate::skip;
@@ -18,7 +18,7 @@ fn a_failed_action_is_undone() -> Result<()> {
         let folder = place.path("playbooks");
         std::fs::create_dir(&folder)?;
         std::fs::write(folder.join("all_or_nothing.yaml"), include_str!("../fixtures/all_or_nothing.yaml"))?;
-        Ok(format!("playbooks = [{}]", quoted(&folder)))
+        Ok(Respond { collector: format!("playbooks = [{}]", quoted(&folder)), ..Respond::default() })
     })?;
     incident.strike();
     let id = incident.case()?;

@@ -140,6 +140,15 @@ pub struct Respond {
     /// Captures on disk. Default 4 GiB; 64 MiB … 1024 GiB. Over it those go, oldest first, that the collector has; one that it
     /// does not have is never removed.
     pub captures_max_bytes: Bytes,
+    /// One captured file. Default 64 MiB; 1 MiB … 1 GiB. Of a larger one its beginning is taken, and the manifest says so.
+    pub artifact_max_bytes: Bytes,
+    /// How long a process stays stopped after a rule stopped it; then it goes on. Default 10 m; 1 s … 24 h. Less: it may go on before
+    /// anybody looked. More: a false alarm stands still for longer.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub hold: Duration,
+    /// A file with what all nodes of the deployment and its collector share for hashes of access keys, 16 … 4096 bytes, readable by its
+    /// owner alone. Default: none; then the node makes a key of its own, and its manifests carry it.
+    pub hash_secret: Option<PathBuf>,
     /// Executables that are never stopped, killed or quarantined, whatever rule or order says. Default: the container runtimes, the
     /// kubelet, init and the SSH server: without them nobody reaches the node any more.
     pub never_touch: Vec<PathBuf>,
@@ -193,7 +202,14 @@ impl Default for Respond {
             "/usr/bin/conmon",
             "/usr/sbin/sshd",
         ];
-        Self { waiting: 64, captures_max_bytes: Bytes(4 << 30), never_touch: never_touch.map(PathBuf::from).to_vec() }
+        Self {
+            waiting: 64,
+            captures_max_bytes: Bytes(4 << 30),
+            artifact_max_bytes: Bytes(64 << 20),
+            hold: Duration::from_mins(10),
+            hash_secret: None,
+            never_touch: never_touch.map(PathBuf::from).to_vec(),
+        }
     }
 }
 
@@ -304,7 +320,10 @@ impl Config {
         within("log.level", log.level, 1..=9)?;
         span("recorder.before", self.recorder.before, seconds(1)..=seconds(86_400).min(log.max_age))?;
         within("respond.waiting", self.respond.waiting, 1..=4096)?;
-        size("respond.captures_max_bytes", self.respond.captures_max_bytes, 64 << 20..=1 << 40)
+        let respond = &self.respond;
+        size("respond.captures_max_bytes", respond.captures_max_bytes, 64 << 20..=1 << 40)?;
+        size("respond.artifact_max_bytes", respond.artifact_max_bytes, 1 << 20..=proto::limits::ARTIFACT_BYTES)?;
+        span("respond.hold", respond.hold, seconds(1)..=seconds(86_400))
     }
 }
 

@@ -48,12 +48,17 @@ fn each_field_can_be_set() {
         [respond]
         waiting = 8
         captures_max_bytes = "1GiB"
+        artifact_max_bytes = "8MiB"
+        hold = "30m"
+        hash_secret = "/etc/mayfly/hash.secret"
         never_touch = ["/usr/bin/important"]
     "#;
     let config = Config::parse(Path::new("agent.toml"), text).expect("all of it is allowed");
     assert_eq!(config.log.max_age, Duration::from_mins(10));
     assert_eq!(config.collector.expect("set").window, Bytes(8 << 20));
     assert_eq!(config.respond.never_touch, [PathBuf::from("/usr/bin/important")]);
+    assert_eq!((config.respond.artifact_max_bytes, config.respond.hold), (Bytes(8 << 20), Duration::from_mins(30)));
+    assert_eq!(config.respond.hash_secret, Some(PathBuf::from("/etc/mayfly/hash.secret")));
 }
 
 #[test]
@@ -76,6 +81,13 @@ fn a_value_out_of_its_bounds_is_an_error_with_line_field_and_bounds() {
     assert_eq!(text, "agent.toml:3: log.level: 22 is not between 1 and 9");
     let text = check("[log]\nmax_age = \"2m\"\n[recorder]\nbefore = \"5m\"\n");
     assert_eq!(text, "agent.toml:4: recorder.before: 300s is not between 1s and 120s");
+    let text = check("[respond]\nhold = \"2d\"\n");
+    assert_eq!(text, "agent.toml:2: respond.hold: 172800s is not between 1s and 86400s");
+    let text = check("[respond]\nwaiting = 8\nartifact_max_bytes = \"2GiB\"\n");
+    assert_eq!(
+        text,
+        "agent.toml:3: respond.artifact_max_bytes: 2147483648 is not between 1048576 and 1073741824 bytes"
+    );
 }
 
 #[test]

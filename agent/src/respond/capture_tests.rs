@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 
+use proto::hash_secret::HashSecret;
 use sha2::{Digest, Sha256};
 
 use super::*;
@@ -37,7 +38,7 @@ fn held(child: &Child) -> Held {
 fn take(processes: &[Held], folder: &Path) -> (Artifacts, Gathered) {
     let mut artifacts = Artifacts::new(folder.to_path_buf(), 64 << 20);
     let bounds = Bounds { artifact_bytes: 64 << 20, memory_bytes: 4 << 20, before: Duration::from_mins(5) };
-    let key = HashKey::shared(b"a deployment");
+    let key = HashKey::shared(&HashSecret::of(b"a deployment"));
     let gathered = capture(processes, &Two, bounds.before, &bounds, &key, &mut artifacts);
     (artifacts, gathered)
 }
@@ -70,7 +71,7 @@ fn a_process_is_captured_with_its_program_and_without_its_secrets() {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{:?}", file.file_name());
         }
     }
-    let hash = HashKey::shared(b"a deployment").hash(b"ASIA1234567890ABCDEF");
+    let hash = HashKey::shared(&HashSecret::of(b"a deployment")).hash(b"ASIA1234567890ABCDEF");
     assert!(
         gathered
             .access_keys

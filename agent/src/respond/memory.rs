@@ -80,11 +80,13 @@ fn region(line: &str) -> Option<Region> {
 
 #[cfg(test)]
 mod tests {
+    use proto::hash_secret::HashSecret;
+
     use super::*;
 
     #[test]
     fn a_key_in_memory_is_found_by_its_hash() {
-        let key = HashKey::shared(b"a deployment");
+        let key = HashKey::shared(&HashSecret::of(b"a deployment"));
         // Put together at run time, so that it stands in the heap and in no file.
         let id: String = ["ASIA", "7MEMORY7", "TEST0001"].concat();
         let kept = format!("{{\"AccessKeyId\":\"{id}\"}}");
@@ -95,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_bound_holds_and_what_is_left_is_said() {
-        let found = look(Path::new("/proc/self"), 1 << 20, &HashKey::shared(b"x")).expect("it is this process");
+        let found = look(Path::new("/proc/self"), 1 << 20, &HashKey::shared(&HashSecret::of(b"x")))
+            .expect("it is this process");
         assert!(found.looked <= 1 << 20 && found.left > 0);
     }
 }

@@ -24,6 +24,7 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use proto::hash_secret::HashSecret;
 use proto::v1::{Event, Order, OrderResult};
 use tokio::sync::mpsc;
 
@@ -67,7 +68,7 @@ pub struct Settings {
     /// What happens to it then.
     pub after_hold: AfterHold,
     /// What all nodes of the deployment share for hashes of secrets; `None`: the node makes a key of its own.
-    pub hash_secret: Option<Vec<u8>>,
+    pub hash_secret: Option<HashSecret>,
 }
 
 impl Settings {

@@ -9,8 +9,9 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
+use proto::hash_secret::{HashSecret, key_id};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
+use sha2::Sha256;
 
 /// Names of variables whose values are hidden, by a part of the name.
 const SECRET_NAMES: [&str; 17] = [
@@ -60,8 +61,8 @@ impl std::fmt::Debug for HashKey {
 
 impl HashKey {
     /// The key that all nodes of a deployment share: collectors have it, and evidence does not carry it.
-    pub fn shared(secret: &[u8]) -> Self {
-        Self { key: Sha256::digest(secret).into(), own: false }
+    pub fn shared(secret: &HashSecret) -> Self {
+        Self { key: *secret.key(), own: false }
     }
 
     /// The node's own key from a file, made with it at the first start.
@@ -71,7 +72,7 @@ impl HashKey {
 
     /// Names the key without telling it.
     pub fn id(&self) -> String {
-        hex::encode(&Sha256::digest([&b"mayfly hash key"[..], &self.key].concat())[..8])
+        key_id(&self.key)
     }
 
     /// The key itself where evidence has to carry it.
@@ -221,7 +222,7 @@ mod tests {
     use super::*;
 
     fn key() -> HashKey {
-        HashKey::shared(b"a deployment")
+        HashKey::shared(&HashSecret::of(b"a deployment"))
     }
 
     fn check(variable: &str) -> String {
@@ -274,8 +275,8 @@ mod tests {
     #[test]
     fn the_same_id_has_the_same_hash_under_the_same_key_only() {
         let id = b"ASIA1234567890ABCDEF";
-        assert_eq!(key().hash(id), HashKey::shared(b"a deployment").hash(id));
-        assert_ne!(key().hash(id), HashKey::shared(b"another").hash(id));
+        assert_eq!(key().hash(id), HashKey::shared(&HashSecret::of(b"a deployment")).hash(id));
+        assert_ne!(key().hash(id), HashKey::shared(&HashSecret::of(b"another")).hash(id));
         assert_eq!(key().carried(), None);
     }
 

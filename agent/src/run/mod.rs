@@ -73,6 +73,9 @@ pub enum RunError {
     /// The list of sensitive paths.
     #[error("files.sensitive: {0}")]
     Sensitive(String),
+    /// The secret that the deployment shares.
+    #[error("respond.hash_secret")]
+    HashSecret(#[source] proto::hash_secret::SecretError),
     /// A file or folder.
     #[error("{doing} {path}")]
     File {

@@ -8,6 +8,7 @@ use std::{fs, io};
 use ebpf_common::config::Packets;
 use ebpf_common::record::process::watch;
 use ipnet::IpNet;
+use proto::hash_secret::HashSecret;
 use proto::v1::Order;
 use rules::Engine;
 use tokio::sync::mpsc;
@@ -151,11 +152,19 @@ pub(super) fn guard(config: &Config) -> Guard {
     Guard::new(Path::new("/proc"), &config.respond.never_touch)
 }
 
+/// What the deployment shares for its hashes; nothing where it shares nothing.
+pub(super) fn hash_secret(config: &Config) -> Result<Option<HashSecret>, RunError> {
+    config.respond.hash_secret.as_deref().map(HashSecret::read).transpose().map_err(RunError::HashSecret)
+}
+
 pub(super) fn responder(config: &Config, ground: &Ground, log: &Log, spool: &Spool) -> Result<Responder, RunError> {
     let data = config.data.join("respond");
     let guard = guard(config);
     let mut settings = Settings::new(data.clone(), config.node.clone(), ground.boot_text.clone(), guard.clone());
     settings.bounds.before = config.recorder.before;
+    settings.bounds.artifact_bytes = config.respond.artifact_max_bytes.0;
+    settings.hold = config.respond.hold;
+    settings.hash_secret = hash_secret(config)?;
     settings.replay = ground.kernel.is_none();
     let network: Result<Box<dyn Network>, String> = match &ground.kernel {
         Some(kernel) => Ok(Box::new(KernelNetwork::new(Arc::clone(kernel)))),

@@ -7,12 +7,13 @@ use collector_core::correlate::{Correlator, Sighting};
 use collector_core::custody::verify_manifest;
 use collector_core::model::{EvidenceRef, Moment, ProcessKey};
 use hmac::{Hmac, KeyInit, Mac};
+use proto::hash_secret::{HashSecret, key_id};
 use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::store::state::Capture;
 
-/// Different keys of hashes: one a node. A fleet that is larger shares one key, as its configuration says.
+/// Different keys of hashes: one a node, where each has its own. A fleet that is larger shares one, as its configuration says.
 const HASH_KEYS: usize = 4_096;
 
 /// What the agent calls the facts of a process that hold its keys' hashes.
@@ -22,9 +23,13 @@ const ACCESS_KEYS: &str = "access_keys";
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     captures: BTreeSet<String>,
-    /// The nodes' own keys of hashes.
-    nodes_own: BTreeSet<Vec<u8>>,
-    told: BTreeSet<(String, Vec<u8>)>,
+    /// Names the key that the deployment shares; `None` where it shares none.
+    shared: Option<String>,
+    /// The keys of hashes: that one, and the nodes' own.
+    known: BTreeSet<[u8; 32]>,
+    /// Nodes that hash with a shared key that is not ours.
+    strangers: BTreeSet<String>,
+    told: BTreeSet<(String, [u8; 32])>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -68,8 +73,9 @@ struct AccessKey {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 struct KeyedHash {
+    key_id: String,
     key: Option<String>,
 }
 
@@ -82,6 +88,15 @@ struct Taken {
 }
 
 impl Keys {
+    /// Knows what the deployment shares, if it does.
+    pub(super) fn new(secret: Option<&HashSecret>) -> Self {
+        Self {
+            shared: secret.map(|secret| key_id(secret.key())),
+            known: secret.map(|secret| *secret.key()).into_iter().collect(),
+            ..Self::default()
+        }
+    }
+
     /// Tells the correlator what is new; says whether anything was.
     pub(super) fn tell(&mut self, captures: &[Capture], correlator: &mut Correlator) -> bool {
         let mut news = false;
@@ -92,8 +107,8 @@ impl Keys {
         }
         let named: Vec<String> = correlator.access_keys().into_iter().map(str::to_owned).collect();
         for id in named {
-            for key in &self.nodes_own {
-                if self.told.insert((id.clone(), key.clone())) {
+            for key in &self.known {
+                if self.told.insert((id.clone(), *key)) {
                     correlator.sightings().used(&id, &keyed_hash(key, &id));
                     news = true;
                 }
@@ -105,16 +120,29 @@ impl Keys {
     fn seen(&mut self, capture: &Capture, correlator: &mut Correlator) -> bool {
         let Ok(statement) = verify_manifest(&capture.envelope, &capture.signing_key) else { return false };
         let Ok(predicate) = serde_json::from_value::<Predicate>(statement.predicate) else { return false };
-        let key = predicate.keyed_hash.key.as_deref().and_then(|key| hex::decode(key).ok());
-        if let Some(key) = key.filter(|_| self.nodes_own.len() < HASH_KEYS) {
-            self.nodes_own.insert(key);
-        }
+        self.hashed_with(&predicate.keyed_hash, &capture.node);
         for seen in &predicate.access_keys {
             if let Some(sighting) = sighting(capture, &predicate, seen.pid) {
                 correlator.sightings().saw(&seen.hash, sighting);
             }
         }
         !predicate.access_keys.is_empty()
+    }
+
+    /// Takes a node's own key, or looks whether the shared one is ours.
+    fn hashed_with(&mut self, hash: &KeyedHash, node: &str) {
+        let mut key = [0; 32];
+        if let Some(told) = &hash.key {
+            if hex::decode_to_slice(told, &mut key).is_ok() && self.known.len() < HASH_KEYS {
+                self.known.insert(key);
+            }
+        } else if self.shared.as_ref() != Some(&hash.key_id) && self.strangers.insert(node.to_owned()) {
+            tracing::warn!(
+                node,
+                key_id = hash.key_id,
+                "hashes access keys with a secret that respond.hash_secret does not hold: they cannot be compared"
+            );
+        }
     }
 }
 
@@ -179,6 +207,20 @@ mod tests {
         assert_eq!((seen.process.pid, seen.process.start_ns, seen.executable.as_str()), (8, 2, "/tmp/x"));
         assert!(matches!(seen.evidence, EvidenceRef::Artifact { sha256, .. } if sha256 == "88"));
         assert!(sighting(&capture, &predicate, 9).is_none(), "no such process was captured");
+    }
+
+    #[test]
+    fn a_nodes_own_key_is_taken_and_a_shared_one_is_compared() {
+        let secret = HashSecret::of(b"a deployment");
+        let mut keys = Keys::new(Some(&secret));
+        keys.hashed_with(&KeyedHash { key_id: key_id(secret.key()), key: None }, "node-1");
+        keys.hashed_with(&KeyedHash { key_id: String::new(), key: Some(hex::encode([7; 32])) }, "node-2");
+        keys.hashed_with(&KeyedHash { key_id: String::new(), key: Some("no key".to_owned()) }, "node-3");
+        assert_eq!(keys.known, BTreeSet::from([*secret.key(), [7; 32]]));
+        assert!(keys.strangers.is_empty());
+        let other = key_id(HashSecret::of(b"another deployment").key());
+        keys.hashed_with(&KeyedHash { key_id: other, key: None }, "node-4");
+        assert_eq!(keys.strangers, BTreeSet::from(["node-4".to_owned()]));
     }
 
     #[test]

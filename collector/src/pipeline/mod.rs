@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use collector_core::correlate::NodeFacts;
 use collector_core::model::{CaseId, Edge, Finding};
+use proto::hash_secret::HashSecret;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
@@ -77,12 +78,13 @@ pub struct Pipeline {
 
 impl Pipeline {
     /// Reads the store from its beginning. Names of changed cases go into `changed`; when it is full the pipeline waits, and what
-    /// arrives waits on disk.
+    /// arrives waits on disk. `secret` is what nodes of this deployment hash access keys with.
     pub fn new(
         store: Store,
         clock: Clock,
         health: Health,
         fold: Fold,
+        secret: Option<&HashSecret>,
         settle: Duration,
         changed: mpsc::Sender<CaseId>,
     ) -> Self {
@@ -98,7 +100,7 @@ impl Pipeline {
             changed,
             unkept: Vec::new(),
             edges: Vec::new(),
-            keys: Keys::default(),
+            keys: Keys::new(secret),
             draw_at,
             rest: settle,
         }

@@ -21,6 +21,9 @@ pub struct RespondConfig {
     pub allow: Vec<IpNet>,
     /// What must not be touched, beside what the playbooks protect.
     pub protected: Vec<Protected>,
+    /// A file with what this deployment's nodes share for hashes of access keys, the same as in their `respond.hash_secret`, readable by its
+    /// owner alone. Default none: then only keys are compared that were hashed by nodes with a key of their own.
+    pub hash_secret: Option<PathBuf>,
     /// How to reach AWS. Default: AWS itself. Credentials come from the environment; without them nothing is done in AWS.
     pub aws: AwsConfig,
 }
@@ -32,6 +35,7 @@ impl Default for RespondConfig {
             playbooks: Vec::new(),
             allow: Vec::new(),
             protected: Vec::new(),
+            hash_secret: None,
             aws: AwsConfig::default(),
         }
     }

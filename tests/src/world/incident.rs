@@ -20,6 +20,15 @@ use super::trail::{Session, deliver, service_account_call};
 /// How long a story waits for anything.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// More lines of the two sides' `[respond]`.
+#[derive(Default)]
+pub struct Respond {
+    /// The collector's.
+    pub collector: String,
+    /// The agent's.
+    pub agent: String,
+}
+
 /// Everything at once. Fields are dropped in this order: the attack first, the place last.
 pub struct Incident {
     /// The victim and everything outside it.
@@ -39,16 +48,16 @@ pub struct Incident {
 impl Incident {
     /// Starts all parts; the attack waits. The container lives `lifetime_seconds` after it is broken into; 0: until the end.
     pub fn prepare(purpose: &str, lifetime_seconds: u64) -> Result<Self> {
-        Self::with(purpose, lifetime_seconds, |_| Ok(String::new()))
+        Self::with(purpose, lifetime_seconds, |_| Ok(Respond::default()))
     }
 
-    /// The same; `respond` writes what it needs into the place and gives more lines of the collector's `[respond]`.
-    pub fn with(purpose: &str, lifetime_seconds: u64, respond: impl FnOnce(&Place) -> Result<String>) -> Result<Self> {
+    /// The same; `respond` writes what it needs into the place and gives more configuration.
+    pub fn with(purpose: &str, lifetime_seconds: u64, respond: impl FnOnce(&Place) -> Result<Respond>) -> Result<Self> {
         let place = Place::new(purpose)?;
         let respond = respond(&place)?;
         let cloud = super::cloud::moto().map(|_| Cloud::start(&place)).transpose()?;
-        let collector = Collector::with(&place, cloud.as_ref(), &respond)?;
-        let agent = Agent::start(&place, &collector)?;
+        let collector = Collector::with(&place, cloud.as_ref(), &respond.collector)?;
+        let agent = Agent::with(&place, &collector, &format!("[respond]\n{}", respond.agent))?;
         let attack = Attack::prepare(&place, lifetime_seconds)?;
         Ok(Self { attack, agent, collector, cloud, begun: now(), place })
     }

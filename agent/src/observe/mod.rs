@@ -132,6 +132,8 @@ impl Observer {
             Body::Exit(_) => self.origin.exited(subject.process, header.boot_ns),
             _ => {}
         }
+        let in_container = matches!(actor.origin, Some(WireOrigin::ContainerId(_)));
+        actor.in_host_mounts = in_container && self.origin.is_in_host_mounts(subject.process);
         actor
     }
 }

@@ -86,15 +86,8 @@ impl<'a> NodeEvent<'a> {
 
     /// In a container's cgroup, and not a runtime that is still in the host's mount namespace.
     fn in_container(&self) -> bool {
-        let Some(WireOrigin::ContainerId(_)) = self.actor().and_then(|actor| actor.origin.as_ref()) else {
-            return false;
-        };
-        let namespace = match &self.event.body {
-            Some(Body::Exec(exec)) => exec.namespaces.map(|namespaces| namespaces.mount),
-            _ => self.image.map(|image| image.mount_namespace),
-        };
-        let host = namespace.filter(|&namespace| namespace != 0);
-        host.and_then(|namespace| self.origin.is_host_mount_namespace(namespace)) != Some(true)
+        let in_its_cgroup = |actor: &Actor| matches!(actor.origin, Some(WireOrigin::ContainerId(_)));
+        self.actor().is_some_and(|actor| in_its_cgroup(actor) && !actor.in_host_mounts)
     }
 
     fn executable(&self) -> Value<'a> {

@@ -21,8 +21,16 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with_host(MOUNTS + 1)
+    }
+
+    /// On a host with this mount namespace.
+    fn with_host(mounts: u32) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let root = folder.path().to_path_buf();
+        let first = root.join("proc/1/ns");
+        std::fs::create_dir_all(&first).expect("a folder of our own");
+        std::os::unix::fs::symlink(format!("mnt:[{mounts}]"), first.join("mnt")).expect("a link of our own");
         let cgroups = Some(root.join("cgroup"));
         let settings = Settings { proc: root.join("proc"), cgroups, host: root, ..Settings::default() };
         let observer = Observer::new(Origin::new(settings));
@@ -135,7 +143,8 @@ fn line(event: &Event) -> String {
         };
         let pid = actor.process.map_or(0, |key| key.pid);
         let tree = if actor.in_init_tree { " init" } else { "" };
-        format!("{pid} {} in {origin}{tree}", String::from_utf8_lossy(&actor.executable))
+        let mounts = if actor.in_host_mounts { " but for its mounts" } else { "" };
+        format!("{pid} {} in {origin}{tree}{mounts}", String::from_utf8_lossy(&actor.executable))
     });
     let what = match event.body.as_ref().expect("an event has a body") {
         Wire::ContainerSeen(seen) => crate::origin::container::describe(seen).replace(ID, "ID"),
@@ -154,6 +163,22 @@ fn line(event: &Event) -> String {
 }
 
 use proto::v1::Connect;
+
+#[test]
+fn a_runtime_that_enters_a_container_is_in_its_cgroup_and_not_in_its_mounts() {
+    let runc = || Body::Exec(exec("/memfd:runc_cloned:/proc/self/exe", "runc\0init\0"));
+    let mut world = World::with_host(MOUNTS);
+    world.cgroup(CONTAINER, &format!("/docker/{ID}"));
+    let told = "2500000000 12 /memfd:runc_cloned:/proc/self/exe in ID init but for its mounts";
+    assert_eq!(world.see(header(Kind::Exec, 12, CONTAINER), runc()), format!("{told}: exec runc|init"));
+    let body = Body::FileOpen(open("/etc/x", 0, 0o1));
+    assert_eq!(world.see(header(Kind::FileOpen, 12, CONTAINER), body), format!("{told}: open /etc/x"));
+    assert!(!world.see(header(Kind::Exec, 13, HOST), runc()).contains("mounts"), "on the host it is at home");
+
+    let mut elsewhere = World::new();
+    elsewhere.cgroup(CONTAINER, &format!("/docker/{ID}"));
+    assert!(!elsewhere.see(header(Kind::Exec, 12, CONTAINER), runc()).contains("mounts"));
+}
 
 #[test]
 fn a_container_is_said_before_its_first_exec() {

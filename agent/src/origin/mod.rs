@@ -133,10 +133,11 @@ impl Origin {
         }
     }
 
-    /// Whether a mount namespace is the host's own: a runtime that prepares a container is in its cgroup already, and not
-    /// yet in it. `None` where the host's is not known.
-    pub fn is_host_mount_namespace(&self, namespace: u32) -> Option<bool> {
-        self.host_mount_namespace.map(|host| host == namespace)
+    /// Whether what a process runs began in the host's own mount namespace: a runtime that prepares a container is in its cgroup
+    /// already, and not yet in it. False where either namespace is not known.
+    pub fn is_in_host_mounts(&self, process: ProcessKey) -> bool {
+        let namespace = self.process(process).map(|known| known.image.mount_namespace).filter(|&known| known != 0);
+        namespace.is_some() && namespace == self.host_mount_namespace
     }
 
     /// The mount of `/proc` that was given.
@@ -186,6 +187,7 @@ impl Origin {
             origin: Some(origin),
             // "Entered from outside" is a claim, and is made only where the way in was seen.
             in_init_tree: in_container && descent != Descent::Entered,
+            in_host_mounts: false,
         }
     }
 

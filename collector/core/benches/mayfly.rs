@@ -52,6 +52,7 @@ fn life(number: u32) -> Vec<NodeEvent> {
         uid: 1000,
         origin: Origin::Container { id: format!("{:064x}", number % 40) },
         in_init_tree: true,
+        in_host_mounts: false,
     };
     let address = |text: &str| text.parse().expect("an address");
     let flow = Flow { local: address("10.1.2.3"), local_port: 40_000, remote: address("10.1.7.9"), remote_port: 5432 };

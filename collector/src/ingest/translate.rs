@@ -130,6 +130,7 @@ fn actor(wire: v1::Actor, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> Option
         uid: wire.uid,
         origin: origin(wire.origin),
         in_init_tree: wire.in_init_tree,
+        in_host_mounts: wire.in_host_mounts,
     })
 }
 

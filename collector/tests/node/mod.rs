@@ -103,6 +103,7 @@ pub fn event(position: u64) -> Event {
             cgroup_id: 4_200 + position % 7,
             origin: Some(Origin::ContainerId(container)),
             in_init_tree: true,
+            in_host_mounts: false,
         }),
         body: Some(body),
     }

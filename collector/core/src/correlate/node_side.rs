@@ -88,6 +88,7 @@ impl NodeSide {
                     self.parent(key(&actor.process), key(parent));
                 }
                 if !actor.in_init_tree
+                    && !actor.in_host_mounts
                     && event.container().is_some()
                     && let Some(entered) = facts::entered(event, exec)
                 {

@@ -59,6 +59,7 @@ fn event(position: u64, pid: u32, parent: u32, body: Body) -> NodeEvent {
         uid: 33,
         origin: Origin::Container { id: "c1".into() },
         in_init_tree: true,
+        in_host_mounts: false,
     };
     NodeEvent {
         node: "node-1".into(),
@@ -223,4 +224,26 @@ fn a_cluster_s_entry_names_the_pod_that_a_node_knows() {
     let person = Entity::Identity { identity: Identity::Person { name: "sam@example.com".into() } };
     assert_eq!(findings[0].entities[0], person);
     assert!(findings[0].entities.contains(&Entity::Pod { uid: "uid-1".into(), name: "shop/web-1".into() }));
+}
+
+/// Rules that match an exec from a memfd in a container's cgroup.
+fn of_memfd(in_host_mounts: bool) -> Vec<String> {
+    let (engine, errors) = Engine::load(rules::content().iter().copied());
+    assert!(errors.is_empty(), "{errors:?}");
+    let run = Exec {
+        path: Raw(b"/memfd:runc_cloned:/proc/self/exe".to_vec()),
+        arguments: vec![Raw(b"runc".to_vec()), Raw(b"init".to_vec())],
+        memfd: true,
+        ..Exec::default()
+    };
+    let mut event = event(1, 9, 8, Body::Exec(Box::new(run)));
+    let actor = event.actor.as_mut().expect("an exec has an actor");
+    (actor.in_init_tree, actor.in_host_mounts) = (false, in_host_mounts);
+    Detector::new(engine).node_event(&event).into_iter().map(|finding| finding.title).collect()
+}
+
+#[test]
+fn a_runtime_that_enters_a_container_from_a_memfd_is_no_attack_and_whoever_is_inside_is() {
+    assert_eq!(of_memfd(true), Vec::<String>::new());
+    assert_eq!(of_memfd(false), ["Program without a file executed in a container"]);
 }

@@ -102,12 +102,14 @@ impl NodeView<'_> {
             FieldName::PodNamespace => word(seen.map(|seen| &seen.pod_namespace)),
             FieldName::ImageName => word(seen.map(|seen| &seen.image)),
             FieldName::InContainer => match actor.map(|actor| &actor.origin) {
-                Some(Origin::Container { .. }) => Value::Bool(true),
+                Some(Origin::Container { .. }) => Value::Bool(!actor.is_some_and(|actor| actor.in_host_mounts)),
                 Some(Origin::Host) => Value::Bool(false),
                 Some(Origin::Unknown { .. }) | None => Value::Missing,
             },
             FieldName::InInitTree => match actor {
-                Some(actor) if matches!(actor.origin, Origin::Container { .. }) => Value::Bool(actor.in_init_tree),
+                Some(actor) if matches!(actor.origin, Origin::Container { .. }) && !actor.in_host_mounts => {
+                    Value::Bool(actor.in_init_tree)
+                }
                 _ => Value::Missing,
             },
             _ => Value::Missing,

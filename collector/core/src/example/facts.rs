@@ -44,6 +44,7 @@ fn seen(position: u64, time: Moment, who: Option<(u32, u32, &str)>, body: Body) 
         uid: 1000,
         origin: Origin::Container { id: CONTAINER.to_owned() },
         in_init_tree: true,
+        in_host_mounts: false,
     });
     NodeEvent { node: NODE.to_owned(), log_id: LOG.to_owned(), position, time, actor, body }
 }

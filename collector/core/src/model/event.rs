@@ -103,6 +103,9 @@ pub struct Actor {
     pub origin: Origin,
     /// False: entered the container from outside its init's descendants.
     pub in_init_tree: bool,
+    /// In the container's cgroup and still in the host's mount namespace: a runtime that prepares or enters the container.
+    #[serde(default)]
+    pub in_host_mounts: bool,
 }
 
 /// The two ends of a flow.

@@ -115,6 +115,7 @@ fn node_event(source: &str, event: &Value, time: Moment, position: u64) -> NodeE
         uid: 33,
         origin: container.map_or(Origin::Host, |id| Origin::Container { id: id.to_owned() }),
         in_init_tree: !from_outside,
+        in_host_mounts: false,
     };
     let body = match source {
         "linux.process_creation" => Body::Exec(Box::new(Exec {
@@ -170,6 +171,7 @@ fn background(event: &Value, rows: &mut Rows) {
             uid: 0,
             origin: Origin::Host,
             in_init_tree: true,
+            in_host_mounts: false,
         };
         let words = text(event, "ParentCommandLine").split(' ');
         let arguments = words.map(|word| Raw(word.into())).collect();

@@ -46,6 +46,7 @@ fn event(milliseconds: i64, container: &str, pid: u32, parent: u32, body: Body) 
         uid: 33,
         origin,
         in_init_tree: true,
+        in_host_mounts: false,
     };
     let position =
         u64::try_from(milliseconds + 1_000_000_000).expect("times lie around noon") * 10 + u64::from(pid % 10);

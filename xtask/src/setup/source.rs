@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::{Found, Missing};
 use crate::place::{self, Place};
@@ -54,17 +54,30 @@ fn whole(sources: &Path) -> bool {
     WITNESSES.iter().all(|file| sources.join(file).is_file())
 }
 
+/// Asks one suite after the other: most machines need the small lists of the first only, and one that is not well stands in no way.
 fn from_debian(step: &Step, rustc: &Rustc, scratch: &Path) -> Result<()> {
-    let apt = private_apt(scratch)?;
-    step.run(apt_get(&apt).arg("update"))?;
-    let package = format!("rust-src={}*", rustc.release);
-    step.run(apt_get(&apt).args(["download", &package]).current_dir(scratch))?;
-    let archive = fs::read_dir(scratch)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|extension| extension == "deb"))
-        .context("apt-get downloaded no package")?;
-    let unpacked = scratch.join("unpacked");
-    step.run(Command::new("dpkg-deb").arg("-x").arg(&archive).arg(&unpacked))?;
+    for suite in DEBIAN_SUITES {
+        let folder = scratch.join(suite);
+        let apt = private_apt(&folder, suite)?;
+        step.note(&format!("looking in {suite}"));
+        step.try_run(apt_get(&apt).arg("update"))?;
+        let package = format!("rust-src={}*", rustc.release);
+        step.try_run(apt_get(&apt).args(["download", &package]).current_dir(&folder))?;
+        if let Some(archive) = package_in(&folder)? {
+            return unpack(step, rustc, &archive);
+        }
+    }
+    bail!("no Debian suite has rust-src {} ({})", rustc.release, DEBIAN_SUITES.join(", "))
+}
+
+fn package_in(folder: &Path) -> Result<Option<PathBuf>> {
+    let mut files = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
+    Ok(files.find(|path| path.extension().is_some_and(|extension| extension == "deb")))
+}
+
+fn unpack(step: &Step, rustc: &Rustc, archive: &Path) -> Result<()> {
+    let unpacked = archive.with_extension("unpacked");
+    step.run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&unpacked))?;
     let library = unpacked.join(format!("usr/src/rustc-{}/library", rustc.release));
     fs::create_dir_all(rustc.sources()).with_context(|| format!("create {}", rustc.sources().display()))?;
     step.run(Command::new("cp").args(["-a", "--"]).arg(&library).arg(rustc.sources()))?;
@@ -72,14 +85,13 @@ fn from_debian(step: &Step, rustc: &Rustc, scratch: &Path) -> Result<()> {
 }
 
 /// An apt configuration that shares nothing with the host's but the keyring. Gives the options that select it.
-fn private_apt(scratch: &Path) -> Result<Vec<String>> {
+fn private_apt(scratch: &Path, suite: &str) -> Result<Vec<String>> {
     for folder in ["parts", "lists/partial", "cache/archives/partial"] {
         fs::create_dir_all(scratch.join(folder))
             .with_context(|| format!("create {folder} in {}", scratch.display()))?;
     }
-    let source = |suite| format!("deb [signed-by={DEBIAN_KEYRING}] http://deb.debian.org/debian {suite} main");
-    let sources: Vec<String> = DEBIAN_SUITES.iter().map(source).collect();
-    fs::write(scratch.join("sources.list"), sources.join("\n") + "\n").context("write the private sources.list")?;
+    let source = format!("deb [signed-by={DEBIAN_KEYRING}] http://deb.debian.org/debian {suite} main\n");
+    fs::write(scratch.join("sources.list"), source).context("write the private sources.list")?;
     fs::write(scratch.join("status"), "").context("write an empty package state")?;
     let set = |key: &str, value: PathBuf| format!("-o{key}={}", value.display());
     Ok(vec![
@@ -90,6 +102,9 @@ fn private_apt(scratch: &Path) -> Result<Vec<String>> {
         set("Dir::State::status", scratch.join("status")),
         set("Dir::Cache", scratch.join("cache")),
         "-oAPT::Sandbox::User=root".to_owned(),
+        "-oAcquire::Languages=none".to_owned(),
+        // A mirror may lag behind. The version is asked for by name and signed, so an old list cannot bring another one.
+        "-oAcquire::Check-Valid-Until=false".to_owned(),
     ])
 }
 

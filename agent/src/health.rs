@@ -48,10 +48,12 @@ pub enum Counter {
     CapturesDelivered,
     /// Jumps of the wall clock.
     ClockJumps,
+    /// Processes that the kernel had stopped and whose record was lost.
+    StopsFound,
 }
 
 impl Counter {
-    const COUNT: usize = 12;
+    const COUNT: usize = 13;
 }
 
 /// The agent at one moment.
@@ -83,6 +85,8 @@ pub struct Picture {
     pub captures_delivered: u64,
     /// See [`Counter`].
     pub clock_jumps: u64,
+    /// See [`Counter`].
+    pub stops_found: u64,
 }
 
 impl Health {
@@ -122,6 +126,7 @@ impl Health {
             orders_refused: self.get(Counter::OrdersRefused),
             captures_delivered: self.get(Counter::CapturesDelivered),
             clock_jumps: self.get(Counter::ClockJumps),
+            stops_found: self.get(Counter::StopsFound),
         }
     }
 

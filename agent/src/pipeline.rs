@@ -9,7 +9,7 @@ use ebpf_common::Class;
 use proto::v1::{Event, LossReason};
 
 use crate::clock::Clock;
-use crate::decode::decode;
+use crate::decode::{Record, decode};
 use crate::health::{Counter, Health};
 use crate::log::Log;
 use crate::loss::Ledger;
@@ -84,6 +84,12 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
                 self.malformed.keep(bytes, boot_id, &self.clock);
             }
         }
+    }
+
+    /// Takes a record that the agent made in place of one that was lost: it has no number of the kernel's.
+    pub fn made(&mut self, record: &Record<'_>) {
+        self.observer.observe(record, &self.clock, &mut self.events);
+        self.pass_on();
     }
 
     /// Takes an event that a part of the agent made.

@@ -9,31 +9,31 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use agent::decode::Body;
-use agent::kernel::cgroup_id;
+use agent::kernel::{Kernel, cgroup_id};
 use ebpf_common::header::flag;
 use ebpf_common::record::process::watch as facts;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::watch::{Watch, bytes, folder, watch};
+use crate::watch::{bytes, folder, watch};
 
 /// A cgroup of this test, removed with it.
-struct Cgroup(PathBuf);
+pub(crate) struct Cgroup(pub(crate) PathBuf);
 
 impl Cgroup {
-    fn make(watch: &Watch, name: &str) -> Self {
-        let path = watch.kernel.cgroup_root().join(format!("mayfly-test-{}-{name}", std::process::id()));
+    pub(crate) fn make(kernel: &Kernel, name: &str) -> Self {
+        let path = kernel.cgroup_root().join(format!("mayfly-test-{}-{name}", std::process::id()));
         fs::create_dir(&path).expect("make a cgroup");
         Self(path)
     }
 
-    fn id(&self) -> u64 {
+    pub(crate) fn id(&self) -> u64 {
         cgroup_id(&self.0).expect("it is there")
     }
 
     /// A command that begins in the cgroup.
-    fn command(&self, script: &str) -> Command {
+    pub(crate) fn command(&self, script: &str) -> Command {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("echo $$ > \"$0/cgroup.procs\" && {script}")]).arg(&self.0);
         command
@@ -55,7 +55,7 @@ impl Drop for Cgroup {
 #[test]
 fn a_containers_cgroup_is_known_when_it_is_made() {
     let Some(watch) = watch() else { return };
-    let parent = Cgroup::make(watch, "pods");
+    let parent = Cgroup::make(&watch.kernel, "pods");
     let container = Cgroup(parent.0.join(format!("cri-containerd-{}.scope", "0123456789abcdef".repeat(4))));
     fs::create_dir(&container.0).expect("make a cgroup");
     let inner = Cgroup(container.0.join("inner"));
@@ -86,7 +86,7 @@ fn a_containers_cgroup_is_known_when_it_is_made() {
 }
 
 /// The state letter of a process.
-fn state(pid: u32) -> Option<char> {
+pub(crate) fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
@@ -95,7 +95,7 @@ fn state(pid: u32) -> Option<char> {
 fn a_watched_exec_is_stopped_before_its_first_instruction() {
     let Some(watch) = watch() else { return };
     let (_keep, folder) = folder();
-    let cgroup = Cgroup::make(watch, "stop");
+    let cgroup = Cgroup::make(&watch.kernel, "stop");
     watch.kernel.watch_cgroup(cgroup.id(), facts::MEMFD).expect("watch it");
     let memory = memfd_create(c"payload", MFdFlags::empty()).expect("an anonymous file");
     let mut payload = File::from(memory);
@@ -127,7 +127,7 @@ fn a_watched_exec_is_stopped_before_its_first_instruction() {
 #[test]
 fn what_is_not_asked_for_and_what_is_the_hosts_is_not_stopped() {
     let Some(watch) = watch() else { return };
-    let cgroup = Cgroup::make(watch, "go");
+    let cgroup = Cgroup::make(&watch.kernel, "go");
     let memory = memfd_create(c"harmless", MFdFlags::empty()).expect("an anonymous file");
     let mut program = File::from(memory);
     program.write_all(&fs::read("/bin/true").expect("there is a true")).expect("memory takes it");
@@ -156,7 +156,7 @@ fn speaks_from_inside() {
 #[test]
 fn a_quarantined_cgroup_reaches_what_is_allowed_and_nothing_else() {
     let Some(watch) = watch() else { return };
-    let cgroup = Cgroup::make(watch, "quarantine");
+    let cgroup = Cgroup::make(&watch.kernel, "quarantine");
     let listeners = ["127.0.0.1:0", "127.0.0.2:0"].map(|at| TcpListener::bind(at).expect("listen on the loopback"));
     let [closed, open] = listeners.each_ref().map(|listener| listener.local_addr().expect("it has an address"));
     let program = std::env::current_exe().expect("our own program");

@@ -8,4 +8,5 @@ mod file;
 mod network;
 mod process;
 mod ring;
+mod stopped;
 mod watch;

@@ -99,6 +99,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         counters: Mutex::new(Counters::new(map::<PerCpuArray<_, _>>(&mut ebpf, "OUTCOMES")?)),
         cgroups: Mutex::new(cgroups),
         default_watch: Mutex::new(map(&mut ebpf, "DEFAULT_WATCH")?),
+        stopped: Mutex::new(map(&mut ebpf, "STOPPED")?),
         barrier: barrier_refusal.map_or_else(|| Ok(Arc::new(barrier)), Err),
         programs: Mutex::new(ebpf),
         sensitive,

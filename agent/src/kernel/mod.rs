@@ -21,8 +21,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aya::maps::{Array, HashMap, MapData, MapError};
 use ebpf_common::config::cgroup::{CHOSEN, CONTAINER};
-use ebpf_common::record::process::watch;
+use ebpf_common::record::process::{Stopped, watch};
 use ipnet::IpNet;
+use zerocopy::FromBytes;
 
 pub use cgroups::{CgroupTreeError, cgroup_root};
 pub use config::{KernelConfig, RingBytes};
@@ -46,6 +47,7 @@ pub struct Kernel {
     counters: Mutex<Counters>,
     cgroups: Mutex<HashMap<MapData, u64, u32>>,
     default_watch: Mutex<Array<MapData, u32>>,
+    stopped: Mutex<HashMap<MapData, u32, [u8; size_of::<Stopped>()]>>,
     barrier: Result<Arc<Barrier>, String>,
     sensitive: SensitiveList,
     root: PathBuf,
@@ -121,6 +123,25 @@ impl Kernel {
     pub fn watch_containers(&self, mask: u32) -> Result<(), WatchError> {
         let mut default = self.default_watch.lock().unwrap_or_else(PoisonError::into_inner);
         default.set(0, mask & watch::ALL, 0).map_err(WatchError::Default)
+    }
+
+    /// Processes that the kernel programs stopped and of which [`Kernel::has_record`] was not said, by pid.
+    pub fn stopped(&self) -> Result<Vec<(u32, Stopped)>, MapError> {
+        let stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        let entries = stopped.iter().map(|entry| {
+            let (pid, bytes) = entry?;
+            Ok((pid, Stopped::read_from_bytes(&bytes).expect("an entry is as large as its type")))
+        });
+        entries.collect()
+    }
+
+    /// The agent knows that this process is stopped.
+    pub fn has_record(&self, pid: u32) -> Result<(), MapError> {
+        let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
+        match stopped.remove(&pid) {
+            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
+            Err(cause) => Err(cause),
+        }
     }
 
     /// Drops every packet of the cgroup and of what is below it, but to and from `allow`. It stands until it is dropped or

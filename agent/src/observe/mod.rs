@@ -4,6 +4,7 @@
 //! before what it did). Cannot fail: what is not known is said to be unknown. Positions are the log's to give.
 
 mod file;
+pub mod lost_exec;
 mod network;
 pub mod node_event;
 mod path;

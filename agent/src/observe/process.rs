@@ -42,6 +42,7 @@ pub(crate) fn exec(record: &Record<'_>, exec: &decode::Exec<'_>) -> Body {
             cgroup: fixed.cgroup_namespace,
         }),
         stopped_in_kernel: record.stopped_in_kernel(),
+        from_proc: record.has(flag::FROM_PROC),
         comm: exec.comm().to_vec(),
     })
 }

@@ -16,7 +16,7 @@ use super::image::{COMMAND_LINE_KEPT, Image};
 use super::process::TICK_NS;
 
 /// `stat` and `status` are about one and two kilobytes.
-const FILE_BYTES: u64 = 16 << 10;
+pub(crate) const FILE_BYTES: u64 = 16 << 10;
 /// The users of a node are few; those of a directory service are not in the file.
 const PASSWD_BYTES: u64 = 1 << 20;
 /// A pid cannot be larger: `PID_MAX_LIMIT` on 64-bit machines.
@@ -66,8 +66,13 @@ pub fn is_alive(proc: &Path, pid: u32) -> bool {
 
 /// Inode number of a process's mount namespace.
 pub fn mount_namespace(proc: &Path, pid: u32) -> Option<u32> {
-    let link = fs::read_link(proc.join(pid.to_string()).join("ns/mnt")).ok()?;
-    link.to_str()?.strip_prefix("mnt:[")?.strip_suffix(']')?.parse().ok()
+    namespace(proc, pid, "mnt")
+}
+
+/// Inode number of one of a process's namespaces, by its name in `/proc`.
+pub(crate) fn namespace(proc: &Path, pid: u32, name: &str) -> Option<u32> {
+    let link = fs::read_link(proc.join(pid.to_string()).join("ns").join(name)).ok()?;
+    link.to_str()?.strip_prefix(name)?.strip_prefix(":[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// The names of users in a `passwd` file; nobody where it cannot be read.
@@ -99,7 +104,7 @@ fn parse_status(status: &[u8]) -> Option<u32> {
     text.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_ascii_whitespace().next()?.parse().ok()
 }
 
-fn bounded(path: &Path, limit: u64) -> Option<Vec<u8>> {
+pub(crate) fn bounded(path: &Path, limit: u64) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
     Some(bytes)

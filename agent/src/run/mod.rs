@@ -14,6 +14,7 @@
 mod check;
 mod parts;
 mod source;
+mod stops;
 mod tasks;
 
 use std::io;

@@ -15,7 +15,7 @@ use proto::v1::event::Body;
 use proto::v1::{AgentStarted, Event, Hook, LossReason, Trigger};
 use tokio::sync::mpsc;
 
-use super::{Ground, RunError, Wake, parts, thread};
+use super::{Ground, RunError, Wake, parts, stops, thread};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decode::decode;
@@ -145,6 +145,7 @@ fn read_rings<C: FnMut(&Event, &Observer)>(
         if stopping || now_ns.saturating_sub(settled_ns) >= SETTLE_NS {
             settled_ns = now_ns;
             pipeline.settle(&losses(kernel));
+            stops::find_lost(kernel, pipeline, now_ns, health);
         }
         if stopping && count == 0 {
             return Ok(());
@@ -230,6 +231,10 @@ impl Matches {
                 kernel.watch_cgroup(seen.cgroup_id, self.watched)
             }
             Some(Body::ContainerGone(gone)) => kernel.unwatch_cgroup(gone.cgroup_id),
+            Some(Body::Exec(exec)) if exec.stopped_in_kernel => {
+                stops::has_record(kernel, event);
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(error) = told {

@@ -111,6 +111,7 @@ fn exec(wire: v1::Exec) -> Exec {
         effective_uid: wire.effective_uid,
         capabilities: wire.capabilities,
         stopped_in_kernel: wire.stopped_in_kernel,
+        from_proc: wire.from_proc,
     }
 }
 

@@ -75,6 +75,8 @@ pub mod flag {
     pub const CONTAINER: u16 = 1 << 10;
     /// The second name of the record lost bytes (the new name of a rename).
     pub const SECOND_TRUNCATED: u16 = 1 << 11;
+    /// Not the kernel's record: that one was lost, and the agent made this from `/proc`.
+    pub const FROM_PROC: u16 = 1 << 12;
 }
 
 /// What a record tells.

@@ -2,12 +2,12 @@
 //! asked for it by a fact that the kernel knows. Never touches a process of the host: a cgroup is a container's by
 //! `super::cgroup`'s rule or by the agent's word, and what still runs in the host's mount namespace is the runtime.
 
-use aya_ebpf::helpers::generated::bpf_send_signal;
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_send_signal};
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap};
 use ebpf_common::config::cgroup::{CHOSEN, CONTAINER};
 use ebpf_common::header::flag;
-use ebpf_common::record::process::watch;
+use ebpf_common::record::process::{Stopped, watch};
 
 use crate::identity::Identity;
 use crate::{config, offset, read};
@@ -19,6 +19,10 @@ pub static CGROUPS: HashMap<u64, u32> = HashMap::with_max_entries(16_384, 0);
 /// The facts to stop for in a container of which the agent has not chosen any.
 #[map]
 static DEFAULT_WATCH: Array<u32> = Array::with_max_entries(1, 0);
+
+/// Pid → a stop of which the agent has not said that it has the record: a record may be lost, a stopped process must not be.
+#[map]
+static STOPPED: HashMap<u32, Stopped> = HashMap::with_max_entries(4096, 0);
 
 const STOP: u32 = 19;
 const OVERLAY: u32 = 0x794c_7630;
@@ -65,8 +69,10 @@ fn upper(inode: u64) -> Option<u64> {
 }
 
 /// Stops the current process if its cgroup is a container's that is watched for one of `facts`. Gives those that were asked for.
+///
+/// Noted before it is done: where the table is full, nobody is stopped whom the agent could not find.
 #[inline(always)]
-pub fn stop(facts: u32, identity: &Identity, mount_namespace: u32) -> u32 {
+pub fn stop(facts: u32, marks: u16, identity: &Identity, mount_namespace: u32) -> u32 {
     if facts == 0 || mount_namespace == 0 || mount_namespace == config!(host_mount_namespace) {
         return 0;
     }
@@ -77,6 +83,25 @@ pub fn stop(facts: u32, identity: &Identity, mount_namespace: u32) -> u32 {
     // SAFETY: the value is a number that is written whole; an old or a new one are both right.
     let default = DEFAULT_WATCH.get_ptr(0).map_or(0, |value| unsafe { *value });
     let asked = facts & watch::ALL & if known & CHOSEN == 0 { default } else { known };
+    if asked == 0 {
+        return 0;
+    }
+    let stopped = Stopped {
+        start_ns: identity.start_ns,
+        // SAFETY: takes nothing, gives a number.
+        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+        cgroup_id: identity.cgroup_id,
+        stopped_for: asked,
+        marks: u32::from(marks),
+    };
+    if STOPPED.insert(identity.pid, stopped, 0).is_err() {
+        return 0;
+    }
     // SAFETY: takes a number. The signal goes to the current process, which is in its own exec and has not run yet.
-    if asked == 0 || unsafe { bpf_send_signal(STOP) } != 0 { 0 } else { asked }
+    if unsafe { bpf_send_signal(STOP) } != 0 {
+        // The agent forgets it too, when it sees that nobody is stopped.
+        let _gone = STOPPED.remove(identity.pid);
+        return 0;
+    }
+    asked
 }

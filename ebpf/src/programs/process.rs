@@ -111,7 +111,7 @@ fn sched_process_exec(_context: BtfTracePointContext) -> i32 {
         & directory(&mut record, body).is_some()
         & arguments(&mut record, task, body).is_some();
     record.mark(if read { 0 } else { flag::FIELD_MISSING });
-    body.stopped_for = enforce::stop(facts(record.marks()), &identity, body.mount_namespace);
+    body.stopped_for = enforce::stop(facts(record.marks()), record.marks(), &identity, body.mount_namespace);
     record.mark(if body.stopped_for == 0 { 0 } else { flag::STOPPED_IN_KERNEL });
     let flags = record.marks();
     record.send_filled::<Exec>(About { kind: Kind::Exec, flags, body: 0, length: 0 }, &identity);

@@ -164,6 +164,8 @@ pub struct Exec {
     pub effective_uid: u32,
     pub capabilities: u64,
     pub stopped_in_kernel: bool,
+    #[serde(default)]
+    pub from_proc: bool,
 }
 
 /// A container and what is known about it so far.

@@ -79,6 +79,24 @@ pub mod watch {
     pub const ALL: u32 = MEMFD | UPPER_LAYER | DELETED;
 }
 
+/// A process that the kernel program stopped at its exec: an entry of a table, by pid, until the agent has the record of that exec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Stopped {
+    /// When it was forked.
+    pub start_ns: u64,
+    /// When it was stopped.
+    pub boot_ns: u64,
+    /// Its version 2 cgroup.
+    pub cgroup_id: u64,
+    /// Which of [`watch`] held and were asked for.
+    pub stopped_for: u32,
+    /// The marks of its record, [`crate::header::flag`].
+    pub marks: u32,
+}
+
+const _: () = assert!(size_of::<Stopped>() == 32);
+
 /// The last thread of a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]

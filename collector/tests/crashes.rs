@@ -129,21 +129,19 @@ async fn a_full_disk_acknowledges_nothing_and_goes_on_when_there_is_room() {
     let process = Process::start(&data);
     let certificates = credentials(&data, "n1");
     let ballast = disk.join("ballast");
-    fill(&ballast);
     let mut log = Log::new();
     let blocks: Vec<Block> = (0..40).map(|_| log.block(500)).collect();
-    let mut node = Node::connect(channel(process.port, &certificates, true), hello("n1")).await.ok();
-    if let Some(node) = &mut node {
-        for block in &blocks {
-            node.send(In::Block(block.clone())).await;
-        }
-        let mut last = Ok(Out::Ack(proto::v1::Ack::default()));
-        while last.is_ok() {
-            last = node.next().await;
-        }
-        let told = last.expect_err("the loop ended with it");
-        assert!(told.message().contains("No space left on device"), "{told}");
+    let mut node = Node::connect(channel(process.port, &certificates, true), hello("n1")).await.expect("welcome");
+    fill(&ballast);
+    for block in &blocks {
+        node.send(In::Block(block.clone())).await;
     }
+    let mut last = Ok(Out::Ack(proto::v1::Ack::default()));
+    while last.is_ok() {
+        last = node.next().await;
+    }
+    let told = last.expect_err("the loop ended with it");
+    assert!(told.message().contains("No space left on device"), "{told}");
     std::fs::remove_file(&ballast).expect("room again");
     let mut node = Node::connect(channel(process.port, &certificates, true), hello("n1")).await.expect("welcome");
     let resume_after = node.resume_after;

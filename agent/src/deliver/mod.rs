@@ -103,7 +103,7 @@ impl Delivery {
         (opened, false)
     }
 
-    /// Waits before the next attempt; keeps results meanwhile. False: the agent shuts down.
+    /// Waits before the next attempt; results of that time are told when a session begins. False: the agent shuts down.
     async fn rest(&mut self, wait: std::time::Duration, ends: &mut Ends) -> bool {
         let until = sleep(wait);
         tokio::pin!(until);
@@ -111,7 +111,7 @@ impl Delivery {
             tokio::select! {
                 () = &mut until => return true,
                 () = shut_down(&mut ends.shutdown) => return false,
-                Some(result) = ends.results.recv() => self.desk.keep(&result),
+                Some(result) = ends.results.recv() => self.desk.answered(&result),
             }
         }
     }

@@ -151,7 +151,7 @@ impl<'a> Session<'a> {
                     if changed.is_err() { return SessionEnd::Shutdown; }
                 }
                 Some(result) = ends.results.recv() => {
-                    self.delivery.desk.keep(&result);
+                    self.delivery.desk.answered(&result);
                     self.results.push(result);
                 }
                 () = spool.committed() => self.uploads.look(),

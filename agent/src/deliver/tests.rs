@@ -14,6 +14,7 @@ use super::*;
 use crate::clock::Clock;
 use crate::config::{Bytes, Collector};
 use crate::log::LogOptions;
+use crate::respond::journal::Journal;
 use collector::{Authority, Script, Served};
 
 /// A node whose delivery runs.
@@ -23,6 +24,7 @@ struct Node {
     health: Health,
     spool: Spool,
     orders: mpsc::Receiver<Order>,
+    journal: Journal,
     results: mpsc::Sender<OrderResult>,
     shutdown: watch::Sender<bool>,
     task: JoinHandle<()>,
@@ -78,13 +80,14 @@ fn node(port: u16, authority: &Authority, trusted: &Authority, events: u64) -> N
     let health = Health::default();
     let spool = Spool::open(folder.path().join("captures"), 1 << 30).expect("opens");
     let (to_responder, orders) = mpsc::channel(4);
-    let desk = OrderDesk::open(folder.path().join("orders"), to_responder, health.clone()).expect("opens");
+    let journal = Journal::open(folder.path().join("journal"), 8).expect("opens");
+    let desk = OrderDesk::new(journal.clone(), to_responder, health.clone());
     let facts = NodeFacts { node: String::from("node-1"), replay: true, ..NodeFacts::default() };
     let (results, from_responder) = mpsc::channel(4);
     let (shutdown, down) = watch::channel(false);
     let delivery = Delivery { settings, facts, log: log.clone(), spool: spool.clone(), desk, health: health.clone() };
     let task = tokio::spawn(delivery.run(Ends { results: from_responder, shutdown: down }));
-    Node { folder, log, health, spool, orders, results, shutdown, task }
+    Node { folder, log, health, spool, orders, journal, results, shutdown, task }
 }
 
 impl Node {
@@ -212,7 +215,7 @@ fn restarted(
         facts: NodeFacts { node: String::from("node-1"), ..NodeFacts::default() },
         log: log.clone(),
         spool: Spool::open(path("captures"), 1 << 30).expect("opens"),
-        desk: OrderDesk::open(path("orders"), to_responder, health.clone()).expect("opens"),
+        desk: OrderDesk::new(Journal::open(path("journal"), 8).expect("opens"), to_responder, health.clone()),
         health,
     };
     (shutdown, tokio::spawn(delivery.run(Ends { results: from_responder, shutdown: down })), Arc::new(results))
@@ -240,6 +243,7 @@ async fn an_order_is_passed_on_once_and_its_result_is_told_again() {
     assert_eq!(order.id, "order-1");
     let status = i32::from(OrderStatus::Done);
     let result = OrderResult { order_id: order.id, status, ..OrderResult::default() };
+    node.journal.finish(&result).expect("writable");
     node.results.send(result.clone()).await.expect("taken");
     until("the result arrives", || served.seen().results.contains(&result)).await;
     assert!(node.orders.try_recv().is_err(), "passed on once");

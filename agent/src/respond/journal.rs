@@ -1,4 +1,5 @@
-//! What became of each order: a repeated one gets its first result, also after the agent began again.
+//! What became of each order: a repeated one gets its first result, also after the agent began again. The responder writes it, the sender
+//! reads it.
 //!
 //! Takes order ids and results; gives the result that is known. An order is noted before it is carried out: one that was begun
 //! and has no result is looked at again by its state, not done blindly twice. Bounded: the oldest are forgotten.
@@ -11,6 +12,7 @@ use prost::Message;
 use proto::v1::OrderResult;
 use sha2::{Digest, Sha256};
 
+/// A result is a few lines of text; a larger file is not ours.
 const RESULT_BYTES: u64 = 256 << 10;
 
 /// Where an order stands.
@@ -24,8 +26,8 @@ pub enum Standing {
     Done(Box<OrderResult>),
 }
 
-/// The orders of this node.
-#[derive(Debug)]
+/// The orders of this node. Cheap to clone.
+#[derive(Debug, Clone)]
 pub struct Journal {
     folder: PathBuf,
     limit: usize,
@@ -41,20 +43,30 @@ impl Journal {
     /// Where an order stands; a new one is noted as begun.
     pub fn begin(&self, order_id: &str) -> io::Result<Standing> {
         let path = self.path(order_id);
-        match fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.forget_oldest()?;
-                fs::File::create(&path)?.sync_all()?;
-                return Ok(Standing::New);
+        if !path.try_exists()? {
+            self.forget_oldest()?;
+            fs::File::create(&path)?.sync_all()?;
+            return Ok(Standing::New);
+        }
+        Ok(self.result(order_id)?.map_or(Standing::Begun, |result| Standing::Done(Box::new(result))))
+    }
+
+    /// The result of an order, where it has one that can be read.
+    pub fn result(&self, order_id: &str) -> io::Result<Option<OrderResult>> {
+        Ok(read(&self.path(order_id))?.filter(|result| result.order_id == order_id))
+    }
+
+    /// The newest results, at most so many, oldest first.
+    pub fn newest(&self, most: usize) -> io::Result<Vec<OrderResult>> {
+        let mut newest = Vec::new();
+        for path in self.files()?.iter().rev() {
+            if newest.len() == most {
+                break;
             }
-            Err(error) => return Err(error),
-            Ok(told) if told.len() == 0 || told.len() > RESULT_BYTES => return Ok(Standing::Begun),
-            Ok(_) => {}
+            newest.extend(read(path)?);
         }
-        match OrderResult::decode(fs::read(&path)?.as_slice()) {
-            Ok(result) if result.order_id == order_id => Ok(Standing::Done(Box::new(result))),
-            _ => Ok(Standing::Begun),
-        }
+        newest.reverse();
+        Ok(newest)
     }
 
     /// Keeps a result: on disk before it is sent.
@@ -71,14 +83,31 @@ impl Journal {
         self.folder.join(hex::encode(&Sha256::digest(order_id)[..16]))
     }
 
-    fn forget_oldest(&self) -> io::Result<()> {
+    /// Oldest first.
+    fn files(&self) -> io::Result<Vec<PathBuf>> {
         let entries = fs::read_dir(&self.folder)?.flatten();
         let aged = entries.filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())));
         let mut files: Vec<(_, PathBuf)> = aged.collect();
         files.sort();
-        let over = (files.len() + 1).saturating_sub(self.limit);
-        files.iter().take(over).try_for_each(|(_, path)| remove(path))
+        Ok(files.into_iter().map(|(_, path)| path).collect())
     }
+
+    fn forget_oldest(&self) -> io::Result<()> {
+        let files = self.files()?;
+        let over = (files.len() + 1).saturating_sub(self.limit);
+        files.iter().take(over).try_for_each(|path| remove(path))
+    }
+}
+
+/// Nothing: it is not there, too large, or no result (yet).
+fn read(path: &Path) -> io::Result<Option<OrderResult>> {
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+        Ok(told) if told.len() == 0 || told.len() > RESULT_BYTES => return Ok(None),
+        Ok(_) => {}
+    }
+    Ok(OrderResult::decode(fs::read(path)?.as_slice()).ok())
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -101,7 +130,17 @@ mod tests {
         let result = OrderResult { order_id: "a/../b".to_owned(), detail: "done".to_owned(), ..OrderResult::default() };
         journal.finish(&result).expect("it can be written");
         let again = Journal::open(folder.path().to_path_buf(), 8).expect("it is there");
-        assert_eq!(again.begin("a/../b").expect("it can be read"), Standing::Done(Box::new(result)));
+        assert_eq!(again.begin("a/../b").expect("it can be read"), Standing::Done(Box::new(result.clone())));
+        assert_eq!(again.newest(4).expect("it can be read"), [result]);
+    }
+
+    #[test]
+    fn a_damaged_result_is_no_result() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let journal = Journal::open(folder.path().to_path_buf(), 8).expect("it can be made");
+        fs::write(journal.path("a"), [0xff; 40]).expect("it can be written");
+        assert_eq!(journal.begin("a").expect("it can be read"), Standing::Begun);
+        assert!(journal.newest(4).expect("it can be read").is_empty());
     }
 
     #[test]

@@ -152,6 +152,11 @@ impl Responder {
         Ok(responder)
     }
 
+    /// What became of its orders, for whoever tells the collector.
+    pub fn journal(&self) -> Journal {
+        self.journal.clone()
+    }
+
     /// What verifies its manifests: goes into `Hello`.
     pub fn signing_key(&self) -> [u8; 32] {
         self.node_key.public()

@@ -186,7 +186,7 @@ impl Running {
 
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
         let runtime = runtime.map_err(|cause| RunError::Start("the runtime", cause))?;
-        let delivery = parts::delivery(config, facts, &log, &spool, &health, ordered_in)?;
+        let delivery = parts::delivery(config, facts, &log, &spool, &health, responder.journal(), ordered_in);
         let sender = delivery.map(|delivery| {
             let work = delivery.run(Ends { results: results_out, shutdown: sender_stopped });
             runtime.spawn(then(work, wake.clone(), Wake::Sender))

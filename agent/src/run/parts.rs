@@ -28,6 +28,7 @@ use crate::observe::sensitive::{Pattern, Sensitive};
 use crate::origin::cgroup_tree::CgroupTree;
 use crate::origin::{Origin, Settings as OriginSettings};
 use crate::respond::held::Guard;
+use crate::respond::journal::Journal;
 use crate::respond::outside::Network;
 use crate::respond::probe::OwnProbe;
 use crate::respond::{Outside, Responder, Settings};
@@ -200,14 +201,13 @@ pub(super) fn delivery(
     log: &Log,
     spool: &Spool,
     health: &Health,
+    journal: Journal,
     to_responder: mpsc::Sender<Order>,
-) -> Result<Option<Delivery>, RunError> {
-    let Some(collector) = &config.collector else { return Ok(None) };
-    let path = config.data.join("results");
-    let desk = OrderDesk::open(path.clone(), to_responder, health.clone());
-    let desk = desk.map_err(|cause| RunError::File { doing: "open", path, cause })?;
+) -> Option<Delivery> {
+    let collector = config.collector.as_ref()?;
+    let desk = OrderDesk::new(journal, to_responder, health.clone());
     let (log, spool, health) = (log.clone(), spool.clone(), health.clone());
-    Ok(Some(Delivery { settings: collector.clone(), facts, log, spool, desk, health }))
+    Some(Delivery { settings: collector.clone(), facts, log, spool, desk, health })
 }
 
 /// The kernel's barrier, as the responder asks for it: the quarantines that stand.

@@ -10,6 +10,7 @@ mod a_replay_says_so_and_nothing_is_done;
 mod a_session_is_joined_to_the_one_that_asked_for_it;
 mod a_stolen_role_is_joined_to_its_pod;
 mod a_stopped_process_whose_record_was_lost_is_captured;
+mod an_agent_killed_at_any_moment_goes_on_without_a_hole;
 mod an_exec_by_kubectl_is_joined_to_the_person;
 mod an_exec_in_a_container_becomes_a_report;
 mod bundle;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use collector_core::custody::manifest::MAX_ENVELOPE_BYTES;
 use collector_core::custody::{Kind, ManifestError, verify_manifest};
 use proto::limits;
 use proto::v1::{ArtifactAck, ArtifactBegin, ArtifactChunk, Manifest};
@@ -22,6 +23,9 @@ const ACK_BYTES: u64 = 4 << 20;
 
 /// Artifacts that one session sends at once.
 const OPEN_ARTIFACTS: usize = 64;
+
+// The core knows no wire: what a node may send is what it reads.
+const _: () = assert!(MAX_ENVELOPE_BYTES == limits::MANIFEST_BYTES);
 
 /// Why a part of a capture was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -101,9 +105,6 @@ impl Captures {
         let capture = message.capture_id;
         check_name(&capture, "", "its capture's id", &capture)?;
         let wrong = |cause| CaptureError::Manifest { capture: capture.clone(), cause };
-        if message.envelope.len() > limits::MANIFEST_BYTES {
-            return Err(wrong(ManifestError::TooLong { bytes: message.envelope.len() }));
-        }
         verify_manifest(&message.envelope, &self.signing_key).map_err(wrong)?;
         if let Some(known) = self.store.state.capture(&capture).await? {
             let is_same = known.envelope == message.envelope && known.node == self.node;

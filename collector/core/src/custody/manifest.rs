@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// An envelope longer than this is refused before it is parsed: a capture has at most some hundred artifacts.
-pub const MAX_ENVELOPE_BYTES: usize = 4 * 1024 * 1024;
+pub const MAX_ENVELOPE_BYTES: usize = 1 << 20;
 /// What the payload has to be.
 pub const PAYLOAD_TYPE: &str = "application/vnd.in-toto+json";
 /// What the statement has to be.

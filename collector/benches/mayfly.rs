@@ -30,6 +30,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
+/// As in `mayfly` itself.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Events of one block: about the 256 KiB that an agent compresses at once.
 const BLOCK: u32 = 800;
 

@@ -2,7 +2,7 @@
 //! nothing beyond that.
 #![forbid(unsafe_code)]
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -98,11 +98,9 @@ fn begin(arguments: &Arguments) -> anyhow::Result<()> {
 
 fn print_check(config: &Config, json: bool) -> anyhow::Result<()> {
     let check = run::check(config)?;
-    if json {
-        println!("{}", serde_json::to_string(&check)?);
-    } else {
-        print!("{check}");
-    }
+    let text = if json { format!("{}\n", serde_json::to_string(&check)?) } else { check.to_string() };
+    // Whoever reads it may stop reading: that is no panic.
+    std::io::stdout().write_all(text.as_bytes()).context("print the check")?;
     anyhow::ensure!(check.is_able(), "this kernel grants no hook for processes: nothing would be seen");
     Ok(())
 }

@@ -98,7 +98,9 @@ impl Origin {
         let containers = ContainerTable::new(settings.host.clone(), tree, settings.containers);
         let processes = ProcessTable::new(settings.processes, settings.keep_dead_ns);
         let users = seed::users(&settings.host.join("etc/passwd"));
-        let host_mount_namespace = seed::mount_namespace(&settings.proc, 1);
+        // As the kernel programs have it: where the first process may not be looked at, our own mounts are taken for the host's.
+        let host_mount_namespace =
+            [1, std::process::id()].into_iter().find_map(|pid| seed::mount_namespace(&settings.proc, pid));
         Self { settings, processes, containers, next_sweep_ns: 0, users, host_mount_namespace }
     }
 

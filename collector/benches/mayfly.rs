@@ -88,9 +88,10 @@ async fn collector(blocks: u64) -> Result<()> {
 
     let (count, mebi) = (events as f64, f64::from(1 << 20));
     let rate = |seconds: f64| count / seconds;
-    line("collector: gRPC to durable to acked", rate(sent.seconds), "events/s", Some((200_000.0, true)));
+    let goal = Some((200_000.0, true));
+    line("collector: gRPC to durable to acked", rate(sent.seconds), "events/s", goal);
     let both = processor + sent.processor_seconds;
-    line("collector: acked, by processor time of two cores", rate(both / 2.0), "events/s", None);
+    line("collector: acked, by processor time of two cores", rate(both / 2.0), "events/s", goal);
     line("collector: processor time of the nodes", sent.processor_seconds * 1e6 / count, "µs/event", None);
     line("collector: bytes received", sent.bytes as f64 / count, "bytes/event", Some((60.0, false)));
     line("collector: durable, in the lake and judged", rate(whole.as_secs_f64()), "events/s", None);

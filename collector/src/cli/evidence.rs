@@ -73,6 +73,9 @@ fn show(bundle: &Path, done: &Verification) -> Result<()> {
     for problem in &done.problems {
         say::line(&format!("BROKEN  {}: {}", problem.artifact, problem.what))?;
     }
+    for absent in &done.absent {
+        say::line(&format!("ABSENT  {}: {}", absent.artifact, absent.what))?;
+    }
     say::line(&format!(
         "{}: {} checked, {} in the custody chain, {}, {} of node logs. Index sha256 {}",
         bundle.display(),
@@ -82,7 +85,14 @@ fn show(bundle: &Path, done: &Verification) -> Result<()> {
         count_u64(done.blocks, "block"),
         done.index_sha256
     ))?;
-    if done.is_whole() { say::line("Everything is as it was sealed.") } else { Ok(()) }
+    match (done.is_whole(), done.absent.len()) {
+        (false, _) => Ok(()),
+        (true, 0) => say::line("Everything is as it was sealed."),
+        (true, absent) => say::line(&format!(
+            "Everything that is here is as it was sealed; {} had not arrived: export again when the nodes have sent the rest.",
+            count(absent, "file")
+        )),
+    }
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -8,10 +8,10 @@ use std::io::{Cursor, Write};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use collector_core::custody::bundle::{CUSTODY, INDEX, Signer, index, readme, to_lines};
-use collector_core::custody::{Kind, node_log, slice};
+use collector_core::custody::{Kind, Record, node_log, slice};
 use collector_core::model::{Case, NodeEvent};
 use collector_core::report::{self, Input};
-use serde_json::json;
+use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
@@ -57,7 +57,6 @@ pub async fn make(store: &Store, case: Case, by: &str) -> Result<Vec<u8>, Bundle
     let mut files = Contents::new();
     let before = gather::input(store, case.clone()).await?;
     reports(&before, &mut files);
-    captures(store, &before.events, &mut files).await?;
     logs(store, &before.events, &mut files).await?;
     audit(store, &before, &mut files).await?;
     for node in &before.nodes {
@@ -65,9 +64,10 @@ pub async fn make(store: &Store, case: Case, by: &str) -> Result<Vec<u8>, Bundle
         files.insert(format!("nodes/{}.json", node.node), to_lines(&[signer]));
     }
     files.insert("events.jsonl".to_owned(), to_lines(&before.events));
-    let body = json!({"by": by, "files": files.len()});
-    let record = store.journal.note(by, Kind::Exported, Some(case.id.clone()), body)?;
-    let lines = slice::slice(&store.journal.records(), &case.id);
+    let record = store.journal.note(by, Kind::Exported, Some(case.id.clone()), json!({"by": by}))?;
+    let journal = store.journal.records();
+    captures(store, &before.events, &journal, &mut files).await?;
+    let lines = slice::slice(&journal, &case.id);
     files.insert(CUSTODY.to_owned(), to_lines(&lines));
     let preview = index(case.id.clone(), record.time, &files);
     files.insert("README.txt".to_owned(), readme(&preview, &lines).into_bytes());
@@ -83,14 +83,27 @@ fn reports(input: &Input, files: &mut Contents) {
     files.insert("report.json".to_owned(), report::json(&document).into_bytes());
 }
 
-/// Every capture that the events tell of: its envelope as the node signed it, and the files that arrived.
-async fn captures(store: &Store, events: &[NodeEvent], files: &mut Contents) -> Result<(), BundleError> {
-    for id in capture_ids(events) {
-        let Some(capture) = store.state.capture(&id).await? else { continue };
+/// Every capture that the events tell of: its envelope as the node signed it, and the files that arrived by the journal's word. That is
+/// the word that goes with them: a file that arrives at this very moment is in both, or in neither.
+async fn captures(
+    store: &Store,
+    events: &[NodeEvent],
+    journal: &[Record],
+    files: &mut Contents,
+) -> Result<(), BundleError> {
+    let ids = capture_ids(events);
+    for id in &ids {
+        let Some(capture) = store.state.capture(id).await? else { continue };
         files.insert(format!("captures/{id}/manifest.dsse.json"), capture.envelope);
-        for artifact in store.state.artifacts(Some(&id)).await? {
-            let content = store.evidence.get(&artifact.sha256).await?;
-            files.insert(format!("captures/{id}/{}", artifact.artifact_id), content.to_vec());
+    }
+    for record in journal.iter().filter(|record| record.kind == Kind::Received) {
+        let said = |what: &str| record.body.get(what).and_then(Value::as_str);
+        let (Some(id), Some(artifact), Some(sha256)) = (said("capture_id"), said("artifact_id"), said("sha256")) else {
+            continue;
+        };
+        if ids.contains(id) {
+            let content = store.evidence.get(sha256).await?;
+            files.insert(format!("captures/{id}/{artifact}"), content.to_vec());
         }
     }
     Ok(())

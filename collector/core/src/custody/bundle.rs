@@ -102,6 +102,10 @@ pub struct Verification {
     pub blocks: u64,
     /// Empty: everything fits.
     pub problems: Vec<Problem>,
+    /// What a node sealed and had not delivered when the bundle was made: the custody chain knows of no arrival. Nothing is wrong
+    /// with what is here.
+    #[serde(default)]
+    pub absent: Vec<Problem>,
 }
 
 impl Verification {
@@ -151,8 +155,8 @@ pub fn verify_bundle(files: &dyn Files) -> Verification {
         return done;
     }
     verify_files(files, &index, &mut done);
-    verify_custody(files, &mut done);
-    verify_captures(files, &index, &mut done);
+    let custody = verify_custody(files, &mut done);
+    verify_captures(files, &index, &arrived(&custody), &mut done);
     verify_logs(files, &mut done);
     done
 }
@@ -193,22 +197,33 @@ fn located(entry: &Entry, bytes: &[u8]) -> String {
     }
 }
 
-fn verify_custody(files: &dyn Files, done: &mut Verification) {
+/// Gives the lines, as far as they are readable.
+fn verify_custody(files: &dyn Files, done: &mut Verification) -> Vec<Line> {
     let Some(bytes) = files.read(CUSTODY) else {
         done.problem(CUSTODY, "it is missing");
-        return;
+        return Vec::new();
     };
-    let lines: Vec<Line> = match lines(&bytes) {
-        Ok(lines) => lines,
-        Err(what) => return done.problem(CUSTODY, what),
-    };
+    let lines: Vec<Line> = lines(&bytes).unwrap_or_else(|what| {
+        done.problem(CUSTODY, what);
+        Vec::new()
+    });
     done.records = lines.len() as u64;
     if let Err(broken) = slice::verify(&lines) {
         done.problem(CUSTODY, broken.to_string());
     }
+    lines
 }
 
-fn verify_captures(files: &dyn Files, index: &Index, done: &mut Verification) {
+/// sha256, hex, of every artifact that the custody chain says arrived.
+fn arrived(custody: &[Line]) -> BTreeSet<String> {
+    let hash = |line: &Line| match line {
+        Line::Record(record) if record.kind == Kind::Received => Some(record.body.get("sha256")?.as_str()?.to_owned()),
+        _ => None,
+    };
+    custody.iter().filter_map(hash).collect()
+}
+
+fn verify_captures(files: &dyn Files, index: &Index, arrived: &BTreeSet<String>, done: &mut Verification) {
     let names = files.names();
     let keys: Vec<Signer> = names
         .iter()
@@ -227,12 +242,19 @@ fn verify_captures(files: &dyn Files, index: &Index, done: &mut Verification) {
             continue;
         };
         let folder = name.trim_end_matches("manifest.dsse.json");
-        verify_capture(files, index, folder, &statement, done);
+        let held = verify_capture(files, index, folder, &statement, done);
+        verify_complete(folder, &statement, &held, arrived, done);
     }
 }
 
-/// Each artifact of a capture's folder is in its manifest with this hash, and each of the manifest is in the folder, or was never received.
-fn verify_capture(files: &dyn Files, index: &Index, folder: &str, statement: &Statement, done: &mut Verification) {
+/// Each artifact of a capture's folder is in its manifest with this hash. Gives the hashes, as they are and as the index says.
+fn verify_capture(
+    files: &dyn Files,
+    index: &Index,
+    folder: &str,
+    statement: &Statement,
+    done: &mut Verification,
+) -> BTreeSet<String> {
     let sealed: BTreeSet<&str> = statement.subject.iter().map(|subject| subject.digest.sha256.as_str()).collect();
     let mut held = BTreeSet::new();
     for entry in &index.files {
@@ -245,10 +267,25 @@ fn verify_capture(files: &dyn Files, index: &Index, folder: &str, statement: &St
         held.insert(entry.sha256.clone());
         held.insert(hash);
     }
-    for subject in &statement.subject {
-        if !held.contains(&subject.digest.sha256) {
-            let what = format!("the node sealed {:?}, and no file here has its hash", subject.name);
-            done.problem(&format!("{folder}{}", subject.name), what);
+    held
+}
+
+/// Each artifact of a manifest is held, or never arrived.
+fn verify_complete(
+    folder: &str,
+    statement: &Statement,
+    held: &BTreeSet<String>,
+    arrived: &BTreeSet<String>,
+    done: &mut Verification,
+) {
+    for subject in statement.subject.iter().filter(|subject| !held.contains(&subject.digest.sha256)) {
+        let artifact = format!("{folder}{}", subject.name);
+        if arrived.contains(&subject.digest.sha256) {
+            let what = format!("the node sealed {:?}, it arrived, and no file here has its hash", subject.name);
+            done.problem(&artifact, what);
+        } else {
+            let what = format!("the node sealed {:?}, and it had not arrived when this was exported", subject.name);
+            done.absent.push(Problem { artifact, what });
         }
     }
 }
@@ -305,7 +342,8 @@ pub fn readme(index: &Index, custody: &[Line]) -> String {
          Lines of other cases show only their fingerprints.\n\n\
          How to check it. On any machine, without a network: mayfly verify FOLDER\n\
          By hand: compute the SHA-256 of a file (sha256sum FILE) and compare it with manifest.json.\n\n\
-         What cannot be shown. What was not seen or was lost stands in the report under \"Completeness\".\n",
+         What cannot be shown. What was not seen or was lost stands in the report under \"Completeness\". What a machine had\n\
+         sealed and not yet delivered is named by mayfly verify.\n",
         case = index.case_id,
         created = index.created,
         files = index.files.len(),

@@ -117,3 +117,35 @@ fn a_file_that_was_added_or_removed_is_named() {
         ["captures/cap-1/a9: it is not in the index: it was added afterwards", "blocks/node-1.jsonl: it is missing"]
     );
 }
+
+/// The bundle as it was exported: without the artifact, and with or without the word that it arrived.
+fn without_its_artifact(arrived: bool) -> Verification {
+    let mut files = bundle();
+    let artifact = files.remove("captures/cap-1/a1").expect("it is there");
+    let mut journal = example::input().journal;
+    journal.retain(|record| record.kind != Kind::Received);
+    if arrived {
+        journal[0].kind = Kind::Received;
+        journal[0].body = serde_json::json!({"sha256": canonical::sha256(&artifact)});
+    }
+    let mut previous = crate::custody::chain::GENESIS.to_owned();
+    for (record, sequence) in journal.iter_mut().zip(1..) {
+        (record.sequence, record.previous) = (sequence, previous);
+        record.hash = crate::custody::Chain::hash(record);
+        previous = record.hash.clone();
+    }
+    let case = example::case().id;
+    files.insert(CUSTODY.to_owned(), to_lines(&slice::slice(&journal, &case)));
+    let index = index(case, example::at(900, 0), &files);
+    files.insert(INDEX.to_owned(), canonical::bytes(&index));
+    verify_bundle(&files)
+}
+
+#[test]
+fn an_artifact_that_had_not_arrived_is_absent_and_one_that_was_taken_out_is_a_problem() {
+    let told = |said: &[Problem]| said.iter().map(|said| said.artifact.clone()).collect::<Vec<_>>();
+    let late = without_its_artifact(false);
+    assert_eq!((told(&late.problems), told(&late.absent)), (vec![], vec!["captures/cap-1/a1".to_owned()]));
+    let taken = without_its_artifact(true);
+    assert_eq!((told(&taken.problems), told(&taken.absent)), (vec!["captures/cap-1/a1".to_owned()], vec![]));
+}

@@ -123,6 +123,12 @@ fn finish(teller: &mut Teller, incident: Incident, id: &str, out: &Path, keep: b
 }
 
 fn write_out(teller: &mut Teller, collector: &Collector, id: &str, out: &Path) -> Result<()> {
+    eventually("what the node captured", PATIENCE, || {
+        let listed = collector.ask(&["evidence", "list", id])?;
+        let artifacts = listed["artifacts"].as_array().context("a list of artifacts")?;
+        let on_its_way = |artifact: &Value| artifact["received"].is_null() && artifact["failure"] == "";
+        Ok((!artifacts.iter().any(on_its_way)).then_some(()))
+    })?;
     for format in ["html", "md", "json"] {
         let path = out.join(format!("{id}.{format}"));
         collector.show(&["report", id, "--format", format, "--out", &path.display().to_string()])?;

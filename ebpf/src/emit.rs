@@ -6,7 +6,7 @@ use aya_ebpf::helpers::generated::{
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{PerCpuArray, RingBuf};
-use ebpf_common::header::VERSION;
+use ebpf_common::header::{VERSION, flag};
 use ebpf_common::loss::{COUNTERS, Outcome, counter};
 use ebpf_common::{Class, Header, Kind};
 
@@ -29,10 +29,47 @@ static SEQUENCES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Class::COUNT 
 #[map]
 static OUTCOMES: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
 
+/// When the agent reads a record. To wake it costs the process that is watched more than all of the record does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// At once: something may have to be stopped, or be looked at before it is gone.
+    Now,
+    /// When it looks by itself, which is a few milliseconds later.
+    Later,
+}
+
+impl About {
+    /// Its lengths are found when it is sent.
+    pub const fn new(kind: Kind, flags: u16, wake: Wake) -> Self {
+        Self { kind, flags, wake, body: 0, length: 0 }
+    }
+}
+
+impl Wake {
+    /// At once, where the record is of a container.
+    #[inline(always)]
+    pub fn of_container(flags: u16) -> Self {
+        if flags & flag::CONTAINER == 0 { Self::Later } else { Self::Now }
+    }
+
+    /// As the ring has it. Forced, because the kernel's own choice wakes nobody for a record behind one that wakes nobody.
+    #[inline(always)]
+    fn word(self) -> u64 {
+        match self {
+            Self::Now => BPF_RB_FORCE_WAKEUP,
+            Self::Later => BPF_RB_NO_WAKEUP,
+        }
+    }
+}
+
+const BPF_RB_NO_WAKEUP: u64 = 1;
+const BPF_RB_FORCE_WAKEUP: u64 = 2;
+
 /// What a header says beside what this module knows.
 pub struct About {
     pub kind: Kind,
     pub flags: u16,
+    pub wake: Wake,
     /// Bytes of the body.
     pub body: u16,
     /// Bytes of the whole record.
@@ -63,8 +100,8 @@ pub fn lose(class: Class, outcome: Outcome) {
 
 /// A record without a tail.
 #[inline(always)]
-pub fn plain<T: Copy>(class: Class, kind: Kind, flags: u16, identity: &Identity, body: T) {
-    let about = About { kind, flags, body: size_of::<T>() as u16, length: size_of::<Whole<T>>() as u32 };
+pub fn plain<T: Copy>(class: Class, about: About, identity: &Identity, body: T) {
+    let about = About { body: size_of::<T>() as u16, length: size_of::<Whole<T>>() as u32, ..about };
     // SAFETY: the map is a ring, the size is a constant.
     let slot = unsafe { bpf_ringbuf_reserve(ring(class).cast(), size_of::<Whole<T>>() as u64, 0) };
     if slot.is_null() {
@@ -77,7 +114,7 @@ pub fn plain<T: Copy>(class: Class, kind: Kind, flags: u16, identity: &Identity,
     unsafe {
         (&raw mut (*whole).header).write(header(class, &about, identity));
         (&raw mut (*whole).body).write(body);
-        bpf_ringbuf_submit(slot, 0);
+        bpf_ringbuf_submit(slot, about.wake.word());
     }
     count(class, Outcome::Sent);
 }
@@ -109,9 +146,9 @@ pub fn header(class: Class, about: &About, identity: &Identity) -> Header {
 
 /// Puts a finished record into its ring.
 #[inline(always)]
-pub fn send(class: Class, record: *const u8, length: u64) {
+pub fn send(class: Class, wake: Wake, record: *const u8, length: u64) {
     // SAFETY: the map is a ring; the verifier proves that `record` has `length` readable bytes.
-    let failed = unsafe { bpf_ringbuf_output(ring(class).cast(), record.cast_mut().cast(), length, 0) };
+    let failed = unsafe { bpf_ringbuf_output(ring(class).cast(), record.cast_mut().cast(), length, wake.word()) };
     count(class, if failed == 0 { Outcome::Sent } else { Outcome::RingFull });
 }
 

@@ -150,7 +150,7 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         unsafe {
             let record = &raw mut (*self.scratch).record;
             record.cast::<Header>().write(header);
-            emit::send(self.class, record.cast(), length);
+            emit::send(self.class, about.wake, record.cast(), length);
         }
         self.release();
     }

@@ -49,7 +49,7 @@ impl Watch {
         let kept = Arc::clone(&records);
         thread::spawn(move || {
             loop {
-                rings.wait(Duration::from_millis(200)).expect("wait for records");
+                rings.wait().expect("wait for records");
                 let mut batch = Vec::new();
                 while rings.drain(1000, |bytes| batch.push(bytes.to_vec())) > 0 {}
                 kept.0.lock().unwrap_or_else(PoisonError::into_inner).append(&mut batch);

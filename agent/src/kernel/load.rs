@@ -69,6 +69,9 @@ pub enum LoadError {
         #[source]
         cause: MapError,
     },
+    /// Nothing says when there is something to read.
+    #[error("wait for the rings")]
+    Bell(#[source] io::Error),
     /// No thread could be started to attach in.
     #[error("start the attaching thread")]
     Thread(#[source] io::Error),
@@ -210,11 +213,9 @@ fn rings(ebpf: &mut Ebpf) -> Result<Rings, LoadError> {
     let process: RingBuf<MapData> = map(ebpf, "RING_PROCESS")?;
     let network: RingBuf<MapData> = map(ebpf, "RING_NETWORK")?;
     let file: RingBuf<MapData> = map(ebpf, "RING_FILE")?;
-    Ok(Rings {
-        process: Ring::new(Class::Process, process),
-        network: Ring::new(Class::Network, network),
-        file: Ring::new(Class::File, file),
-    })
+    let [process, network, file] = [(Class::Process, process), (Class::Network, network), (Class::File, file)]
+        .map(|(class, ring)| Ring::new(class, ring));
+    Rings::new(process, network, file).map_err(LoadError::Bell)
 }
 
 /// A map of the object, which still has it: the programs that are loaded later look for it there.

@@ -1,15 +1,15 @@
-//! Rings as byte slices. Takes the ring maps; gives each record once, in the order of the ring, and says by its descriptor
-//! when there is something to read. Never copies a record, never holds one after the callback.
+//! Rings as byte slices. Takes the ring maps; gives each record once, in the order of the ring, and waits until the kernel programs
+//! ask to be read. Never copies a record, never holds one after the callback.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 use ebpf_common::Class;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-/// The ring of one class. Its descriptor is readable when there are records (for epoll, or tokio's `AsyncFd`).
+/// The ring of one class.
 pub struct Ring {
     class: Class,
     ring: RingBuf<MapData>,
@@ -37,18 +37,6 @@ impl Ring {
     }
 }
 
-impl AsRawFd for Ring {
-    fn as_raw_fd(&self) -> RawFd {
-        self.ring.as_raw_fd()
-    }
-}
-
-impl AsFd for Ring {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.ring.as_fd()
-    }
-}
-
 /// All rings, to be read in this order: what is urgent first.
 pub struct Rings {
     /// Processes and cgroups.
@@ -57,23 +45,41 @@ pub struct Rings {
     pub network: Ring,
     /// Files.
     pub file: Ring,
+    /// Rings when a kernel program asks for it, and only then: records that wake nobody lie in the rings meanwhile.
+    bell: Epoll,
+    /// The last look left records behind, of which the bell says nothing any more.
+    is_left: bool,
 }
 
 impl Rings {
-    /// Waits until a ring has records, or for `longest`. Says whether one has.
-    pub fn wait(&self, longest: Duration) -> io::Result<bool> {
-        let mut watched =
-            [&self.process, &self.network, &self.file].map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN));
-        let longest = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
-        match poll(&mut watched, longest) {
-            Ok(ready) => Ok(ready > 0),
-            Err(nix::errno::Errno::EINTR) => Ok(false),
+    /// How often somebody has to look: records that nothing waits for wake nobody, so this is how late they are. Longer would
+    /// cost room in the rings; shorter costs an idle machine.
+    pub const LOOK: Duration = Duration::from_millis(5);
+
+    pub(super) fn new(process: Ring, network: Ring, file: Ring) -> io::Result<Self> {
+        let bell = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        for (number, ring) in [&process, &network, &file].into_iter().enumerate() {
+            bell.add(&ring.ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, number as u64))?;
+        }
+        Ok(Self { process, network, file, bell, is_left: false })
+    }
+
+    /// Waits until a kernel program asks to be read, or for [`Rings::LOOK`]. Then the rings are to be drained.
+    pub fn wait(&mut self) -> io::Result<()> {
+        if self.is_left {
+            return Ok(());
+        }
+        let longest = EpollTimeout::try_from(Self::LOOK).unwrap_or(EpollTimeout::ZERO);
+        match self.bell.wait(&mut [EpollEvent::empty(); 3], longest) {
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(cause) => Err(cause.into()),
         }
     }
 
     /// Gives up to `most` records of each ring to `each`, the urgent rings first, and says how many there were.
     pub fn drain(&mut self, most: usize, mut each: impl FnMut(&[u8])) -> usize {
-        self.process.drain(most, &mut each) + self.network.drain(most, &mut each) + self.file.drain(most, &mut each)
+        let counts = [&mut self.process, &mut self.network, &mut self.file].map(|ring| ring.drain(most, &mut each));
+        self.is_left = counts.contains(&most);
+        counts.iter().sum()
     }
 }

@@ -28,11 +28,8 @@ use crate::pipeline::{Lost, Pipeline};
 use crate::recording::{Reader, Start, Writer};
 use crate::respond::{Fired, Limits, Triggers};
 
-/// Longest wait for a record: how late the agent notices that it shall end.
-const PATIENCE: Duration = Duration::from_millis(20);
-
-/// Records between two looks at anything else.
-const BATCH: usize = 1024;
+/// Records of one ring between two looks at the others: an exec that is to be stopped waits for so many files at most.
+const BATCH: usize = 64;
 
 /// Between two settlements of losses and clock.
 const SETTLE_NS: u64 = 1_000_000_000;
@@ -138,7 +135,7 @@ fn read_rings<C: FnMut(&Event, &Observer)>(
     let mut settled_ns = clock.now().boot_ns;
     let mut stopping = false;
     loop {
-        rings.wait(PATIENCE).map_err(RunError::Rings)?;
+        rings.wait().map_err(RunError::Rings)?;
         let count = rings.drain(BATCH, |record| pipeline.record(record));
         health.add(Counter::Records, count as u64);
         let now_ns = clock.now().boot_ns;
@@ -290,7 +287,7 @@ pub fn record(config: &Config, out: &Path, longest: Option<Duration>) -> Result<
     });
     let (mut records, mut outcome) = (0, Ok(()));
     while outcome.is_ok() && !stop.is_set() && clock.now().boot_ns < until_ns {
-        rings.wait(PATIENCE).map_err(RunError::Rings)?;
+        rings.wait().map_err(RunError::Rings)?;
         rings.drain(BATCH, |record| {
             records += 1;
             if outcome.is_ok() {

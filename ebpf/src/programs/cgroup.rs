@@ -19,7 +19,7 @@ use ebpf_common::record::cgroup::MAX_CGROUP_PATH;
 use ebpf_common::{Class, Header, Kind};
 
 use super::enforce;
-use crate::emit::{self, About};
+use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::scratch::{Builder, Scratch};
 use crate::{offset, read};
@@ -159,5 +159,5 @@ fn tell(kind: Kind, group: &Made, path: u64) {
     let path_length = length.unwrap_or(0);
     flags |= if usize::from(path_length) + 1 == MAX_CGROUP_PATH { flag::PATH_TRUNCATED } else { 0 };
     let body = Cgroup { id: group.id, level: group.level, path_length, reserved: 0 };
-    record.send(About { kind, flags, body: 0, length: 0 }, &identity, body);
+    record.send(About::new(kind, flags, Wake::Now), &identity, body);
 }

@@ -19,7 +19,7 @@ use ebpf_common::{Class, Header, Kind};
 
 use super::call::{self, Arguments, WORKING_DIRECTORY};
 use super::enforce;
-use crate::emit::{self, About};
+use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::path::{self, Place};
 use crate::scratch::{Builder, Scratch};
@@ -141,7 +141,7 @@ fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
         ..empty(&ask(result))
     };
     let flags = if path.truncated { flag::PATH_TRUNCATED } else { 0 };
-    end(record, Kind::FileOpen, flags, body);
+    end(record, Kind::FileOpen, flags, candidates, body);
     Some(())
 }
 
@@ -160,13 +160,14 @@ fn failed(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
     }
     let mut record = begin(size_of::<FileOpen>())?;
     let named = named(&mut record, open.directory, open.name);
+    let candidates = if refused { u64::MAX } else { 0 };
     let body = FileOpen {
-        candidates: if refused { u64::MAX } else { 0 },
+        candidates,
         name_length: named.name_length,
         directory_length: named.directory_length,
         ..empty(&open)
     };
-    end(record, Kind::FileOpen, named.flags, body);
+    end(record, Kind::FileOpen, named.flags, candidates, body);
     Some(())
 }
 
@@ -220,14 +221,15 @@ pub fn begin(body: usize) -> Option<Record> {
     Builder::begin(FILE_SCRATCH.get_ptr_mut(0)?, Class::File, body)
 }
 
-/// Sends a finished record of a file.
+/// Sends a finished record of a file, which may be of these patterns of the sensitive list.
 #[inline(always)]
-pub fn end<T: Copy>(record: Record, kind: Kind, flags: u16, body: T) {
+pub fn end<T: Copy>(record: Record, kind: Kind, flags: u16, candidates: u64, body: T) {
     let Some(identity) = Identity::current() else {
         emit::lose(Class::File, Outcome::ReadFault);
         record.abandon();
         return;
     };
     let flags = flags | enforce::container(identity.cgroup_id);
-    record.send(About { kind, flags, body: 0, length: 0 }, &identity, body);
+    let wake = if candidates == 0 { Wake::Later } else { Wake::of_container(flags) };
+    record.send(About::new(kind, flags, wake), &identity, body);
 }

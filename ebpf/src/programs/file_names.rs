@@ -16,6 +16,8 @@ use crate::path::Place;
 use crate::{filter, offset};
 
 const REMOVE_DIRECTORY: u32 = 0x200;
+/// No pattern of the sensitive list is asked about.
+const NONE: u64 = 0;
 
 /// `sys_exit_unlink`, since 2.6.33. See [`unlinked`].
 #[tracepoint(category = "syscalls", name = "sys_exit_unlink")]
@@ -50,7 +52,7 @@ fn unlinked(result: i32, directory: i32, name: u64, flags: u32) -> Option<()> {
     let named = named(&mut record, directory, name);
     let (name_length, directory_length) = (named.name_length, named.directory_length);
     let body = FileUnlink { result, flags, name_length, directory_length, reserved: 0 };
-    end(record, Kind::FileUnlink, named.flags, body);
+    end(record, Kind::FileUnlink, named.flags, NONE, body);
     Some(())
 }
 
@@ -101,7 +103,7 @@ fn renamed(result: i32, from: (i32, u64), to: (i32, u64), flags: u32) -> Option<
         new_name_length: new.name_length,
         new_directory_length: new.directory_length,
     };
-    end(record, Kind::FileRename, marks, body);
+    end(record, Kind::FileRename, marks, NONE, body);
     Some(())
 }
 
@@ -147,7 +149,7 @@ fn changed(result: i32, directory: i32, name: u64, mode: u32) -> Option<()> {
         directory_length: named.directory_length,
         reserved: [0; 3],
     };
-    end(record, Kind::FileChmod, named.flags, body);
+    end(record, Kind::FileChmod, named.flags, NONE, body);
     Some(())
 }
 
@@ -174,6 +176,6 @@ fn changed_open(result: i32) -> Option<()> {
     });
     let body =
         FileChmod { result, mode, descriptor, path_length, name_length: 0, directory_length: 0, reserved: [0; 3] };
-    end(record, Kind::FileChmod, marks, body);
+    end(record, Kind::FileChmod, marks, NONE, body);
     Some(())
 }

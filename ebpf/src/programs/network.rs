@@ -14,7 +14,7 @@ use ebpf_common::record::{Accept, Close, Connect, Flow};
 use ebpf_common::{Class, Kind};
 
 use super::{call, enforce, socket};
-use crate::emit;
+use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::{config, offset, read};
 
@@ -133,7 +133,8 @@ fn connected(socket: u64, established: u32) {
     }
     let error = read::field::<u32>(socket, offset!(sock_error)).unwrap_or(0);
     let body = Connect { flow, begun_ns: owner.begun_ns, socket, established, error };
-    emit::plain(Class::Network, Kind::Connect, owner.flags() | flag::OUTGOING, &owner.identity, body);
+    let flags = owner.flags() | flag::OUTGOING;
+    emit::plain(Class::Network, About::new(Kind::Connect, flags, Wake::of_container(flags)), &owner.identity, body);
 }
 
 #[inline(never)]
@@ -156,7 +157,7 @@ fn closed(socket: u64, from: i32) {
         begun_ns: owner.begun_ns,
         socket,
     };
-    emit::plain(Class::Network, Kind::Close, owner.flags(), &owner.identity, body);
+    emit::plain(Class::Network, About::new(Kind::Close, owner.flags(), Wake::Later), &owner.identity, body);
 }
 
 /// `sys_exit_accept`, since 2.6.33. See [`accepted`].
@@ -199,7 +200,7 @@ fn accepted(descriptor: i32) -> Option<()> {
     }
     if !owner.excluded() {
         let body = Accept { flow, socket: taken };
-        emit::plain(Class::Network, Kind::Accept, owner.flags(), &owner.identity, body);
+        emit::plain(Class::Network, About::new(Kind::Accept, owner.flags(), Wake::Later), &owner.identity, body);
     }
     Some(())
 }

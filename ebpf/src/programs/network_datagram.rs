@@ -15,8 +15,9 @@ use ebpf_common::record::{Datagram, Flow};
 use ebpf_common::{Class, Kind};
 
 use super::{enforce, socket};
+use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
-use crate::{config, emit, filter};
+use crate::{config, filter};
 
 /// One process and one peer.
 #[derive(Clone, Copy)]
@@ -112,7 +113,8 @@ fn told(address: *mut bpf_sock_addr, family: u16, connected: u32) {
         let _kept = FLOWS.insert(key, Seen { last_ns: now, repeats: 0 }, 0);
     }
     let body = Datagram { flow, repeats: repeats as u32, connected };
-    emit::plain(Class::Network, Kind::Datagram, enforce::container(identity.cgroup_id), &identity, body);
+    let flags = enforce::container(identity.cgroup_id);
+    emit::plain(Class::Network, About::new(Kind::Datagram, flags, Wake::of_container(flags)), &identity, body);
 }
 
 #[inline(always)]

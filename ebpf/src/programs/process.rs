@@ -11,7 +11,7 @@ use ebpf_common::record::{Exec, Exit, Fork};
 use ebpf_common::{Class, Header, Kind};
 
 use super::{call, enforce};
-use crate::emit::{self, About};
+use crate::emit::{self, About, Wake};
 use crate::identity::{Identity, current_task};
 use crate::path::{self, Place};
 use crate::scratch::{Appended, Builder, Scratch};
@@ -42,7 +42,8 @@ fn sched_process_fork(context: BtfTracePointContext) -> i32 {
     let parent = read::pointer(child, offset!(task_real_parent)).and_then(|it| read::field(it, offset!(task_tgid)));
     let flags = if start.is_some() && parent.is_some() { 0 } else { flag::FIELD_MISSING };
     let body = Fork { child_start_ns: start.unwrap_or(0), child_pid, child_parent_pid: parent.unwrap_or(0) };
-    emit::plain(Class::Process, Kind::Fork, flags | enforce::container(identity.cgroup_id), &identity, body);
+    let about = About::new(Kind::Fork, flags | enforce::container(identity.cgroup_id), Wake::Later);
+    emit::plain(Class::Process, about, &identity, body);
     0
 }
 
@@ -69,7 +70,8 @@ fn sched_process_exit(context: BtfTracePointContext) -> i32 {
     let (status, flags) = exit_status(task, signal).map_or((0, flag::FIELD_MISSING), |status| (status, 0));
     // As wait(2) has it: the signal below, the code above it.
     let body = Exit { code: status >> 8 & 0xff, signal: status & 0x7f };
-    emit::plain(Class::Process, Kind::Exit, flags | enforce::container(identity.cgroup_id), &identity, body);
+    let about = About::new(Kind::Exit, flags | enforce::container(identity.cgroup_id), Wake::Later);
+    emit::plain(Class::Process, about, &identity, body);
     0
 }
 
@@ -114,7 +116,7 @@ fn sched_process_exec(_context: BtfTracePointContext) -> i32 {
     body.stopped_for = enforce::stop(facts(record.marks()), record.marks(), &identity, body.mount_namespace);
     record.mark(if body.stopped_for == 0 { 0 } else { flag::STOPPED_IN_KERNEL });
     let flags = record.marks();
-    record.send_filled::<Exec>(About { kind: Kind::Exec, flags, body: 0, length: 0 }, &identity);
+    record.send_filled::<Exec>(About::new(Kind::Exec, flags, Wake::Now), &identity);
     0
 }
 

@@ -10,13 +10,20 @@ use ebpf_common::loss::Outcome;
 
 use crate::{config, emit, offset, read};
 
+/// A [`Component`] in words.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Key([u64; COMPONENT / 8]);
+
+const _: () = assert!(size_of::<Key>() == size_of::<Component>());
+
 /// Last component of a path → the patterns of the sensitive list that end so.
 #[map]
-static SENSITIVE_NAMES: HashMap<Component, u64> = HashMap::with_max_entries(MAX_SENSITIVE as u32, 0);
+static SENSITIVE_NAMES: HashMap<Key, u64> = HashMap::with_max_entries(MAX_SENSITIVE as u32, 0);
 
 /// Last folder of a path → the patterns of the sensitive list that take any name in it.
 #[map]
-static SENSITIVE_FOLDERS: HashMap<Component, u64> = HashMap::with_max_entries(MAX_SENSITIVE as u32, 0);
+static SENSITIVE_FOLDERS: HashMap<Key, u64> = HashMap::with_max_entries(MAX_SENSITIVE as u32, 0);
 
 const TYPE: u16 = 0o170_000;
 const PIPE: u16 = 0o010_000;
@@ -71,20 +78,20 @@ pub fn sensitive(dentry: u64) -> u64 {
 }
 
 #[inline(always)]
-fn found(table: &HashMap<Component, u64>, name: &Component) -> u64 {
+fn found(table: &HashMap<Key, u64>, name: &Key) -> u64 {
     // SAFETY: the value is a number that the agent writes whole; an old or a new one are both right.
     table.get_ptr(name).map_or(0, |bits| unsafe { *bits })
 }
 
 /// The name of a dentry as a key; nothing where it is longer than any key.
 #[inline(always)]
-fn component(dentry: u64) -> Option<Component> {
-    let length = u64::from(read::field::<u32>(dentry, offset!(dentry_name_length))?);
-    if length > COMPONENT as u64 {
+fn component(dentry: u64) -> Option<Key> {
+    let (length, name) = read::fields::<u32, u64>(dentry, offset!(dentry_name_length), offset!(dentry_name))?;
+    if length as usize > COMPONENT || name == 0 {
         return None;
     }
-    let name = read::pointer(dentry, offset!(dentry_name))?;
-    let mut key = [0; COMPONENT];
-    let length = read::bound(length, COMPONENT as u64);
-    read::kernel_bytes(key.as_mut_ptr(), length, name).then_some(key)
+    // By whole words: byte by byte it would be a loop, in a call, for every file that is opened.
+    let mut key = Key([0; COMPONENT / 8]);
+    let length = read::bound(u64::from(length), COMPONENT as u64);
+    read::kernel_bytes(key.0.as_mut_ptr().cast(), length, name).then_some(key)
 }

@@ -3,7 +3,8 @@
 
 use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_task};
 
-use crate::{offset, read};
+use crate::offset;
+use crate::read::Known;
 
 /// One process of this boot, and what a record says about it.
 #[derive(Clone, Copy)]
@@ -26,20 +27,20 @@ impl Identity {
     /// The process that runs now.
     #[inline(always)]
     pub fn current() -> Option<Self> {
-        let task = current_task();
-        let leader = read::pointer(task, offset!(task_group_leader))?;
-        let parent = read::pointer(task, offset!(task_real_parent))?;
-        let parent_leader = read::pointer(parent, offset!(task_group_leader))?;
-        let cred = read::pointer(task, offset!(task_cred))?;
+        let task = Known::task();
+        let leader = task.follow(offset!(task_group_leader))?;
+        let parent = task.follow(offset!(task_real_parent))?;
+        let parent_leader = parent.follow(offset!(task_group_leader))?;
+        let cred = task.follow(offset!(task_cred))?;
         Some(Self {
-            start_ns: read::field(leader, offset!(task_start_boottime))?,
-            parent_start_ns: read::field(parent_leader, offset!(task_start_boottime))?,
+            start_ns: leader.field(offset!(task_start_boottime)),
+            parent_start_ns: parent_leader.field(offset!(task_start_boottime)),
             // SAFETY: takes nothing, gives a number.
             cgroup_id: unsafe { bpf_get_current_cgroup_id() },
-            pid: read::field(task, offset!(task_tgid))?,
-            tid: read::field(task, offset!(task_pid))?,
-            parent_pid: read::field(parent, offset!(task_tgid))?,
-            uid: read::field(cred, offset!(cred_uid))?,
+            pid: task.field(offset!(task_tgid)),
+            tid: task.field(offset!(task_pid)),
+            parent_pid: parent.field(offset!(task_tgid)),
+            uid: cred.field(offset!(cred_uid)),
         })
     }
 }

@@ -28,10 +28,8 @@ impl Place {
     /// From the address of a `struct path`.
     #[inline(always)]
     pub fn read(path: u64) -> Option<Self> {
-        Some(Self {
-            mount: read::pointer(path, offset!(path_mnt))?,
-            dentry: read::pointer(path, offset!(path_dentry))?,
-        })
+        let (mount, dentry) = read::fields(path, offset!(path_mnt), offset!(path_dentry))?;
+        if mount == 0 || dentry == 0 { None } else { Some(Self { mount, dentry }) }
     }
 }
 

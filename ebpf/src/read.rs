@@ -4,9 +4,39 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::generated::{
-    bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user, bpf_probe_read_user_str,
+    bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user,
+    bpf_probe_read_user_str,
 };
 use ebpf_common::offsets;
+
+/// The current task, or a structure that hangs on it: the verifier knows what it is, so that its fields are read by plain loads,
+/// for which there is no call to make. A load that faults gives zero.
+#[derive(Clone, Copy)]
+pub struct Known(*const u8);
+
+impl Known {
+    /// The task that runs now.
+    #[inline(always)]
+    pub fn task() -> Self {
+        // SAFETY: takes nothing; the task that runs is there for as long as the program runs.
+        Self(unsafe { bpf_get_current_task_btf() } as *const u8)
+    }
+
+    /// What a field points to; nothing where it is null.
+    #[inline(always)]
+    pub fn follow(self, offset: u32) -> Option<Self> {
+        let next = self.field::<*const u8>(offset);
+        if next.is_null() { None } else { Some(Self(next)) }
+    }
+
+    /// A number of the structure.
+    #[inline(always)]
+    pub fn field<T: Copy>(self, offset: u32) -> T {
+        // SAFETY: the verifier lets the load pass only where the structure has such a field there, and guards it against faults;
+        // all types read here are numbers and pointers, where any bits are valid.
+        unsafe { self.0.add(offset as usize).cast::<T>().read() }
+    }
+}
 
 /// A value in kernel memory.
 #[inline(always)]
@@ -33,6 +63,21 @@ pub fn field<T: Copy>(structure: u64, offset: u32) -> Option<T> {
 pub fn pointer(structure: u64, offset: u32) -> Option<u64> {
     field::<u64>(structure, offset).filter(|address| *address != 0)
 }
+
+/// Two fields that stand side by side in every kernel seen so far: then they are read at once.
+#[inline(always)]
+pub fn fields<A: Copy, B: Copy>(structure: u64, first: u32, second: u32) -> Option<(A, B)> {
+    if first != offsets::ABSENT && second == first + size_of::<A>() as u32 {
+        let both = kernel::<Both<A, B>>(structure + u64::from(first))?;
+        return Some((both.0, both.1));
+    }
+    Some((field(structure, first)?, field(structure, second)?))
+}
+
+/// Without a gap, as they are in the kernel; only ever copied out of.
+#[derive(Clone, Copy)]
+#[repr(C, packed(4))]
+struct Both<A, B>(A, B);
 
 /// A field of a kernel structure to where it is wanted; zero there if it cannot be read.
 #[inline(always)]

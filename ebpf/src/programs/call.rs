@@ -9,6 +9,7 @@ use aya_ebpf::programs::TracePointContext;
 
 use crate::identity::current_task;
 use crate::path::Place;
+use crate::read::Known;
 use crate::{offset, read};
 
 /// Where the answer stands behind a syscall tracepoint's common fields and number, the same on all 64-bit machines.
@@ -70,12 +71,11 @@ pub fn file(descriptor: i32) -> Option<u64> {
     if descriptor < 0 {
         return None;
     }
-    let files = read::pointer(current_task(), offset!(task_files))?;
-    let table = read::pointer(files, offset!(files_fdt))?;
-    if descriptor as u32 >= read::field::<u32>(table, offset!(fdtable_max_fds))? {
+    let table = Known::task().follow(offset!(task_files))?.follow(offset!(files_fdt))?;
+    if descriptor as u32 >= table.field::<u32>(offset!(fdtable_max_fds)) {
         return None;
     }
-    let slots = read::pointer(table, offset!(fdtable_fd))?;
+    let slots = table.field::<u64>(offset!(fdtable_fd));
     read::kernel::<u64>(slots + descriptor as u64 * 8).filter(|file| *file != 0)
 }
 

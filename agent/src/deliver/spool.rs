@@ -11,6 +11,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use proto::limits;
 use serde::{Deserialize, Serialize};
@@ -77,6 +78,8 @@ pub enum SpoolError {
 pub struct Spool {
     folder: PathBuf,
     max_bytes: u64,
+    /// Of all captures: a look at every file would take longer the more there are, and each new capture waits for it.
+    bytes: Arc<AtomicU64>,
     committed: Arc<Notify>,
 }
 
@@ -84,7 +87,9 @@ impl Spool {
     /// The captures in `folder`, bounded by `max_bytes` where they are delivered.
     pub fn open(folder: PathBuf, max_bytes: u64) -> Result<Self, SpoolError> {
         std::fs::create_dir_all(&folder).map_err(|cause| failed("make", &folder, cause))?;
-        Ok(Self { folder, max_bytes, committed: Arc::new(Notify::new()) })
+        let spool = Self { folder, max_bytes, bytes: Arc::default(), committed: Arc::new(Notify::new()) };
+        spool.bytes.store(spool.folders().iter().map(|(_, folder)| bytes_of(folder)).sum(), Ordering::Relaxed);
+        Ok(spool)
     }
 
     /// Makes the folder of a new capture, for its artifacts.
@@ -107,6 +112,7 @@ impl Spool {
         write_whole(&folder.join(ARTIFACTS), &list)?;
         write_whole(&folder.join(MANIFEST), manifest)?;
         self.committed.notify_one();
+        self.bytes.fetch_add(bytes_of(&folder), Ordering::Relaxed);
         self.make_room();
         Ok(())
     }
@@ -142,12 +148,15 @@ impl Spool {
 
     /// Removes delivered captures, oldest first, until all fit.
     fn make_room(&self) {
+        if self.bytes.load(Ordering::Relaxed) <= self.max_bytes {
+            return;
+        }
         let folders = self.folders();
         let mut sizes: Vec<u64> = folders.iter().map(|(_, folder)| bytes_of(folder)).collect();
         let mut total: u64 = sizes.iter().sum();
         for ((_, folder), size) in folders.iter().zip(sizes.drain(..)) {
             if total <= self.max_bytes {
-                return;
+                break;
             }
             if folder.join(DELIVERED).exists() {
                 match std::fs::remove_dir_all(folder) {
@@ -156,6 +165,7 @@ impl Spool {
                 }
             }
         }
+        self.bytes.store(total, Ordering::Relaxed);
         if total > self.max_bytes {
             tracing::warn!(bytes = total, "captures that wait for the collector are over the bound");
         }

@@ -50,6 +50,9 @@ const LOG_TICK: Duration = Duration::from_millis(20);
 /// Between two pictures of the agent in `health.json`.
 const SHOW: Duration = Duration::from_secs(5);
 
+/// The nice value of those who stop programs: the most urgent that there is.
+const FIRST: i32 = -20;
+
 /// Why the agent did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -289,7 +292,19 @@ fn respond(
 ) -> Result<JoinHandle<()>, RunError> {
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|cause| RunError::Start("the responder's runtime", cause))?;
-    thread("respond", move || runtime.block_on(then(responder.run(fired, orders, said), wake, Wake::Responder)))
+    urgent_thread("respond", move || runtime.block_on(then(responder.run(fired, orders, said), wake, Wake::Responder)))
+}
+
+/// A thread that goes before others: on a node where every processor is busy a program would run for milliseconds before it is stopped,
+/// and records would be lost. Where this is not granted, the agent is as slow as everybody.
+fn urgent_thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
+    thread(name, move || {
+        // On Linux it is the thread's own, not the process's.
+        if let Err(error) = rustix::process::setpriority_process(None, FIRST) {
+            tracing::warn!(%error, thread = name, "the agent does not go before others: stops are late on a busy node");
+        }
+        work();
+    })
 }
 
 fn thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {

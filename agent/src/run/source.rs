@@ -15,7 +15,7 @@ use proto::v1::event::Body;
 use proto::v1::{AgentStarted, Event, Hook, LossReason, Trigger};
 use tokio::sync::mpsc;
 
-use super::{Ground, RunError, Wake, parts, stops, thread};
+use super::{Ground, RunError, Wake, parts, stops, urgent_thread};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::decode::decode;
@@ -108,7 +108,7 @@ impl Hot<'_> {
         };
         pipeline.event(agent_event(clock, Body::AgentStarted(started)));
         let (clock, health) = (clock.clone(), self.health.clone());
-        thread("pipeline", move || {
+        urgent_thread("pipeline", move || {
             let outcome = match source {
                 Source::Kernel { kernel, rings } => read_rings(&kernel, *rings, &mut pipeline, &clock, &health, &stop),
                 Source::Recording(reader) => play(reader, &mut pipeline, &clock, &health, &stop),

@@ -38,17 +38,15 @@ pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
     ebpf::build(place)?;
     setup::bring(place, Scope::Start)?;
     let step = Step::begin(&place.logs(), "build: release")?;
-    let binaries = build::programs(
-        &step,
-        &mut build::cargo(place, &["build", "--release", "--workspace", "--exclude", "fuzz", "--bins"]),
-    )?;
-    let arguments = ["bench", "--workspace", "--bench", TARGET, "--no-run"];
-    let benches = build::programs(&step, &mut build::cargo(place, &arguments))?;
+    // One command: another choice of packages would be another choice of features, and compile half of the dependencies again.
+    let arguments = ["build", "--release", "--workspace", "--exclude", "fuzz", "--bins", "--bench", TARGET];
+    let programs = build::programs(&step, &mut build::cargo(place, &arguments))?;
+    let benches: Vec<_> = programs.iter().filter(|program| program.test && program.name == TARGET).collect();
     step.end(&format!("{} benchmarks", benches.len()));
-    let told = build::surroundings(place, &binaries)?;
+    let told = build::surroundings(place, &programs)?;
     let mut measures = Vec::new();
     let mut success = true;
-    for bench in benches.iter().filter(|bench| bench.name == TARGET) {
+    for bench in benches {
         let package = bench.folder.strip_prefix(&place.root).unwrap_or(&bench.folder).display().to_string();
         let step = Step::begin(&place.logs(), &format!("bench: {package}"))?;
         let mut command = Command::new(&bench.path);

@@ -29,17 +29,21 @@ pub struct Agent {
 /// Configuration of an agent that sends to `collector`.
 fn configure(place: &Place, collector: &Collector, node: &str, more: &str) -> Result<(PathBuf, PathBuf)> {
     let pki = collector.issue(node, place)?;
-    let data = place.path(&format!("agent-{node}"));
-    let configuration = place.path(&format!("agent-{node}.toml"));
-    let text = format!(
-        "data = {}\nnode = \"{node}\"\ninstance = \"{INSTANCE}\"\n\n[collector]\nendpoint = \"{}\"\n\
-         ca = {}\ncertificate = {}\nkey = {}\nbackoff_max = \"1s\"\n\n{more}\n",
-        quoted(&data),
+    let sending = format!(
+        "[collector]\nendpoint = \"{}\"\nca = {}\ncertificate = {}\nkey = {}\nbackoff_max = \"1s\"\n\n{more}\n",
         collector.endpoint,
         quoted(&pki.join("ca.pem")),
         quoted(&pki.join("node.pem")),
         quoted(&pki.join("node.key")),
     );
+    write(place, node, &sending)
+}
+
+/// Writes a configuration; gives the data folder and the file.
+fn write(place: &Place, node: &str, more: &str) -> Result<(PathBuf, PathBuf)> {
+    let data = place.path(&format!("agent-{node}"));
+    let configuration = place.path(&format!("agent-{node}.toml"));
+    let text = format!("data = {}\nnode = \"{node}\"\ninstance = \"{INSTANCE}\"\n\n{more}\n", quoted(&data));
     std::fs::write(&configuration, text)?;
     Ok((data, configuration))
 }
@@ -60,20 +64,24 @@ impl Agent {
 
     /// The same with more configuration.
     pub fn with(place: &Place, collector: &Collector, more: &str) -> Result<Self> {
-        let (data, configuration) = configure(place, collector, NODE, more)?;
-        let mut agent = Self {
-            data,
-            process: None,
-            program: place.program("mayfly-agent"),
-            configuration,
-            output: place.path("agent.log"),
-        };
-        agent.up()?;
+        let agent = Self::configured(place, configure(place, collector, NODE, more)?)?;
         eventually("the node to be known", Duration::from_secs(20), || {
             let nodes = collector.ask(&["nodes"])?;
             Ok(nodes.to_string().contains(NODE).then_some(()))
         })
         .with_context(|| agent.printed())?;
+        Ok(agent)
+    }
+
+    /// Starts one that sends to nobody.
+    pub fn alone(place: &Place, more: &str) -> Result<Self> {
+        Self::configured(place, write(place, NODE, more)?)
+    }
+
+    fn configured(place: &Place, (data, configuration): (PathBuf, PathBuf)) -> Result<Self> {
+        let (program, output) = (place.program("mayfly-agent"), place.path("agent.log"));
+        let mut agent = Self { data, process: None, program, configuration, output };
+        agent.up()?;
         Ok(agent)
     }
 

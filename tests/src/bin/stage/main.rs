@@ -1,5 +1,5 @@
 //! The attack's actors, one program: the vulnerable shop, the instance metadata service, the attacker's host, and the payloads that it
-//! serves. Everything runs in network namespaces that a test made; nothing here attacks anything else. A payload is this very
+//! serves; and the trials of what stops a program. Everything runs in network namespaces that a test made; nothing here attacks anything else. A payload is this very
 //! program with a few bytes behind it, so that what was dropped and what ran from memory have hashes of their own.
 #![forbid(unsafe_code)]
 
@@ -8,9 +8,11 @@ mod http;
 mod metadata;
 mod payload;
 mod shop;
+mod trials;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
@@ -36,7 +38,11 @@ fn run() -> Result<()> {
         ["host", listen, folder] => host::serve(address(listen)?, folder.as_ref()),
         ["exploit", target, command] => shop::exploit(address(target)?, command),
         ["connect", target] => connect(address(target)?),
-        _ => bail!("usage: stage shop|metadata|host|exploit|connect …"),
+        ["trials", from @ ("file" | "memory"), times, hold, program, arguments @ ..] => {
+            let hold = Duration::from_millis(hold.parse().context("milliseconds")?);
+            trials::run(times.parse().context("how often")?, hold, *from == "memory", program, arguments)
+        }
+        _ => bail!("usage: stage shop|metadata|host|exploit|connect|trials …"),
     }
 }
 
@@ -46,6 +52,6 @@ fn address(text: &str) -> Result<SocketAddr> {
 
 /// Whether a connection can be made within a second: the exit code says it.
 fn connect(target: SocketAddr) -> Result<()> {
-    std::net::TcpStream::connect_timeout(&target, std::time::Duration::from_secs(1))?;
+    std::net::TcpStream::connect_timeout(&target, Duration::from_secs(1))?;
     Ok(())
 }

@@ -296,7 +296,7 @@ fn respond(
 }
 
 /// A thread that goes before others: on a node where every processor is busy a program would run for milliseconds before it is stopped,
-/// and records would be lost. Where this is not granted, the agent is as slow as everybody.
+/// and records would be lost. Where a cgroup has a share of its own, it goes before others of that share only.
 fn urgent_thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
     thread(name, move || {
         // On Linux it is the thread's own, not the process's.

@@ -24,7 +24,7 @@ use super::{print, quantile};
 const BY_AGENT: usize = 70;
 const WARM_UP: usize = 10;
 /// How long each stands, so that it is captured before it is ended and the next one begins.
-const STANDING: Duration = Duration::from_millis(250);
+const STANDING: Duration = Duration::from_millis(150);
 /// Programs that the kernel stops, and how long each stands: more captures at once than may wait, and the agent lets programs go.
 const IN_KERNEL: usize = 100;
 const STANDING_SHORT: Duration = Duration::from_millis(40);

@@ -93,14 +93,14 @@ pub fn capture(
 /// What ends with the process, or changes while it runs.
 fn volatile(process: &Held, key: &HashKey, bounds: &Bounds, artifacts: &mut Artifacts, gathered: &mut Gathered) {
     let (folder, pid) = (process.folder(), process.key().pid);
+    let name = format!("process {pid}");
     let label = |kind: &'static str, method: &str| Label {
         artifact_id: format!("{pid}-{kind}.json"),
         kind,
-        name: format!("{kind} of process {pid}"),
+        name: name.clone(),
         media_type: "application/json",
         method: method.to_owned(),
     };
-    let what = |kind: &str| format!("{kind} of process {pid}");
     match facts::files(folder) {
         Ok(files) => {
             let partial = ended(process);
@@ -111,18 +111,18 @@ fn volatile(process: &Held, key: &HashKey, bounds: &Bounds, artifacts: &mut Arti
                 Ok(partial)
             });
         }
-        Err(error) => artifacts.fail("process_facts", &what("process_facts"), &error.to_string()),
+        Err(error) => artifacts.fail("process_facts", &name, &reason(&error)),
     }
     match facts::open_files(folder) {
         Ok(files) => {
             artifacts.json(label("open_files", "read /proc/<pid>/fd and fdinfo"), &files);
             match facts::sockets(folder, &files) {
                 Ok(sockets) => artifacts.json(label("sockets", "read /proc/<pid>/net"), &sockets),
-                Err(error) => artifacts.fail("sockets", &what("sockets"), &error.to_string()),
+                Err(error) => artifacts.fail("sockets", &name, &reason(&error)),
             }
             nameless(folder, pid, &files, artifacts);
         }
-        Err(error) => artifacts.fail("open_files", &what("open_files"), &error.to_string()),
+        Err(error) => artifacts.fail("open_files", &name, &reason(&error)),
     }
     let mut keys = Vec::new();
     match facts::read(&folder.join("environ")) {
@@ -131,7 +131,7 @@ fn volatile(process: &Held, key: &HashKey, bounds: &Bounds, artifacts: &mut Arti
             let method = "read /proc/<pid>/environ; values of secrets are replaced by their keyed hash";
             artifacts.json(label("environment", method), &secret::environment(&environ, key));
         }
-        Err(error) => artifacts.fail("environment", &what("environment"), &error.to_string()),
+        Err(error) => artifacts.fail("environment", &name, &reason(&error)),
     }
     match memory::look(folder, bounds.memory_bytes, key) {
         Ok(found) => {
@@ -143,9 +143,15 @@ fn volatile(process: &Held, key: &HashKey, bounds: &Bounds, artifacts: &mut Arti
             let method = "environment and writable memory were looked through; only keyed hashes are kept";
             artifacts.json(label("access_keys", method), &value);
         }
-        Err(error) => artifacts.fail("access_keys", &what("access_keys"), &error.to_string()),
+        Err(error) => artifacts.fail("access_keys", &name, &reason(&error)),
     }
     gathered.access_keys.extend(keys.into_iter().map(|key| KeyOf { pid, key }));
+}
+
+/// Why a part of `/proc` cannot be read, in words: the folder of a process goes with it.
+fn reason(error: &io::Error) -> String {
+    let gone = error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(nix::errno::Errno::ESRCH as i32);
+    if gone { "the process had ended".to_owned() } else { error.to_string() }
 }
 
 /// A process that ended while its facts were read gave what was left of them.
@@ -176,7 +182,7 @@ fn nameless(folder: &Path, pid: u32, files: &[facts::OpenFile], artifacts: &mut 
 fn programs(process: &Held, artifacts: &mut Artifacts) {
     let (folder, pid) = (process.folder(), process.key().pid);
     let path = std::fs::read_link(folder.join("exe")).map(|path| path.to_string_lossy().into_owned());
-    let name = path.unwrap_or_else(|_| format!("program of process {pid}"));
+    let name = path.unwrap_or_else(|_| format!("process {pid}"));
     let opened = File::open(folder.join("exe")).and_then(|file| match process.state() {
         // The folder could be another process's by now: its program would be a false exhibit.
         State::Gone => Err(io::Error::other("the process has ended")),
@@ -193,7 +199,7 @@ fn programs(process: &Held, artifacts: &mut Artifacts) {
             };
             artifacts.read(label, file);
         }
-        Err(error) => artifacts.fail("executable", &name, &error.to_string()),
+        Err(error) => artifacts.fail("executable", &name, &reason(&error)),
     }
     let arguments = facts::read(&folder.join("cmdline")).unwrap_or_default();
     let Some(script) = script(&name, &arguments) else { return };

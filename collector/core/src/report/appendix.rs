@@ -1,6 +1,6 @@
 //! What stands at the end for whoever checks: logs, indicators, artifacts, completeness, queries. Takes the input; leaves nothing out silently.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cite::{Evidence, visible};
 use super::document::{ArtifactRow, Completeness, Indicator, LogRow, Query};
@@ -153,6 +153,15 @@ const fn name(source: AuditSource) -> &'static str {
     }
 }
 
+/// What of which could not be had, and why.
+fn failure(artifact: &Artifact) -> String {
+    let Artifact { kind, name, failure, .. } = artifact;
+    if name.starts_with(kind.as_str()) {
+        return format!("{name}: {failure}.");
+    }
+    format!("{} of {name}: {failure}.", kind.replace('_', " "))
+}
+
 fn unseen(input: &Input) -> Vec<String> {
     let mut unseen = Vec::new();
     for source in [AuditSource::Cloudtrail, AuditSource::Kubernetes] {
@@ -163,14 +172,9 @@ fn unseen(input: &Input) -> Vec<String> {
     if input.case.edges.iter().any(|edge| matches!(edge.state, crate::model::EdgeState::Pending { .. })) {
         unseen.push("A provider's log was still late when this was written: a later version may say more.".to_owned());
     }
-    for artifact in input.artifacts.iter().filter(|artifact| !artifact.failure.is_empty()) {
-        unseen.push(visible(&format!(
-            "{} of {}: {}.",
-            artifact.kind.replace('_', " "),
-            artifact.name,
-            artifact.failure
-        )));
-    }
+    let failed = input.artifacts.iter().filter(|artifact| !artifact.failure.is_empty());
+    let lines: BTreeSet<String> = failed.map(|artifact| visible(&failure(artifact))).collect();
+    unseen.extend(lines);
     unseen.push("What a process read from or wrote to files that no rule watches, and the content of its connections, is not recorded.".to_owned());
     unseen.push("Data events of cloud storage are in the report only where the audit log holds them.".to_owned());
     unseen

@@ -58,10 +58,9 @@ pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
         }
         Body::CaptureSealed { artifacts, failed, latency_ns, .. } => {
             let failed = if *failed == 0 { String::new() } else { format!(", {failed} could not be had") };
-            said(
-                &format!("sealed {artifacts} artifacts{failed}, {} ms after the trigger", latency_ns / 1_000_000),
-                String::new(),
-            )
+            let sealed = if *artifacts == 1 { "1 artifact".to_owned() } else { format!("{artifacts} artifacts") };
+            let did = format!("sealed {sealed}{failed}, {} ms after the trigger", latency_ns / 1_000_000);
+            said(&did, String::new())
         }
         Body::AgentStarted { version, replay, .. } => {
             let what = if *replay { "began to replay a recorded run" } else { "began to watch" };

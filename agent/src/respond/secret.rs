@@ -166,18 +166,15 @@ fn hide(variable: &[u8], key: &HashKey) -> Variable {
 
 fn split(variable: &[u8]) -> (&[u8], &[u8]) {
     match variable.iter().position(|&byte| byte == b'=') {
-        Some(at) => (&variable[..at], &variable[at + 1..]),
-        // Not a variable at all: nobody knows what it is, so all of it counts as the value.
-        None => (b"", variable),
+        Some(at) if key_ids(&variable[..at]).next().is_none() => (&variable[..at], &variable[at + 1..]),
+        // Not a variable at all, or a key in the place of a name: nobody knows what it is, so all of it counts as the value.
+        _ => (b"", variable),
     }
 }
 
 fn is_secret(name: &str, value: &str) -> bool {
     let upper = name.to_ascii_uppercase();
-    if PLAIN_NAMES.contains(&upper.as_str()) {
-        return false;
-    }
-    let named = SECRET_NAMES.iter().any(|part| upper.contains(part));
+    let named = !PLAIN_NAMES.contains(&upper.as_str()) && SECRET_NAMES.iter().any(|part| upper.contains(part));
     let formed = SECRET_VALUES.iter().any(|beginning| value.contains(beginning));
     // `scheme://user:password@host`
     let with_password = value.split_once("://").is_some_and(|(_, rest)| {
@@ -243,6 +240,8 @@ mod tests {
             ("URL=https://example.org/a@b:c", "URL=https://example.org/a@b:c"),
             ("X=eyJhbGciOi", "X=hidden"),
             ("X=-----BEGIN PRIVATE KEY-----", "X=hidden"),
+            ("PWD=/srv/AKIA1234567890ABCDEF", "PWD=hidden"),
+            ("AKIA1234567890ABCDEF=1", "=hidden"),
             ("what is this", "=hidden"),
         ];
         for (variable, shown) in table {

@@ -1,0 +1,16 @@
+//! Any bytes as what a container runtime wrote of a container: labels and annotations are its users' words.
+//! Takes random bytes; the reader gives bounded names or none, and never panics.
+#![no_main]
+
+const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let host = tempfile::tempdir().expect("a temporary folder can be made");
+    let bundle = host.path().join("run/containerd/io.containerd.runtime.v2.task/k8s.io").join(ID);
+    std::fs::create_dir_all(&bundle).expect("a folder of our own can be made");
+    std::fs::write(bundle.join("config.json"), bytes).expect("a file of our own can be written");
+    let names = agent::origin::bundle::look(host.path(), ID).expect("its folder is there").names;
+    for name in [names.pod_uid, names.pod_name, names.pod_namespace, names.image, names.name, names.service_account] {
+        assert!(name.len() <= proto::limits::NAME_BYTES, "a name of {} bytes", name.len());
+    }
+});

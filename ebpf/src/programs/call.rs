@@ -13,7 +13,7 @@ use crate::read::Known;
 use crate::{offset, read};
 
 /// Where the answer stands behind a syscall tracepoint's common fields and number, the same on all 64-bit machines.
-/// <https://github.com/torvalds/linux/blob/v6.18/include/trace/syscall.h#L16>
+/// <https://github.com/torvalds/linux/blob/v6.18/include/trace/syscall.h>
 const ANSWER: usize = 16;
 
 /// `AT_FDCWD`: relative names start at the working directory.

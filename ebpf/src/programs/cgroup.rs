@@ -36,7 +36,7 @@ const WALK: usize = 8;
 static CGROUP_SCRATCH: PerCpuArray<Scratch<RECORD, WALK>> = PerCpuArray::with_max_entries(1, 0);
 
 /// `cgroup_mkdir`, since 4.14, typed since 5.5. Runs in the process that makes the cgroup, before anything is in it.
-/// <https://github.com/torvalds/linux/blob/v6.18/kernel/cgroup/cgroup.c#L5977>
+/// `cgroup_mkdir` in <https://github.com/torvalds/linux/blob/v6.18/kernel/cgroup/cgroup.c>
 ///
 /// Only the version 2 tree is told. Does not see: cgroups that were there before; the agent lists those.
 #[btf_tracepoint(function = "cgroup_mkdir")]
@@ -53,7 +53,7 @@ fn cgroup_mkdir(context: BtfTracePointContext) -> i32 {
 }
 
 /// `cgroup_rmdir`, since 4.14, typed since 5.5. Runs when the cgroup is empty and goes.
-/// <https://github.com/torvalds/linux/blob/v6.18/kernel/cgroup/cgroup.c#L6178>
+/// `cgroup_rmdir` in <https://github.com/torvalds/linux/blob/v6.18/kernel/cgroup/cgroup.c>
 #[btf_tracepoint(function = "cgroup_rmdir")]
 fn cgroup_rmdir(context: BtfTracePointContext) -> i32 {
     let (group, path): (u64, u64) = (context.arg(0), context.arg(1));

@@ -98,7 +98,7 @@ fn sys_exit_creat(context: TracePointContext) -> u32 {
 }
 
 /// An open ended. `ask` looks at what it was given, which costs; most opens are answered without.
-/// <https://github.com/torvalds/linux/blob/v6.18/fs/open.c#L1427>
+/// `do_sys_openat2` in <https://github.com/torvalds/linux/blob/v6.18/fs/open.c>
 #[inline(always)]
 fn opened(result: i32, ask: impl Fn(i32) -> Open) {
     if result < 0 {

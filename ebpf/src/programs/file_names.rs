@@ -42,7 +42,7 @@ fn sys_exit_rmdir(context: TracePointContext) -> u32 {
 }
 
 /// A name was to be removed.
-/// <https://github.com/torvalds/linux/blob/v6.18/fs/namei.c#L4750>
+/// `do_unlinkat` in <https://github.com/torvalds/linux/blob/v6.18/fs/namei.c>
 #[inline(always)]
 fn unlinked(result: i32, directory: i32, name: u64, flags: u32) -> Option<()> {
     if filter::excluded(Class::File) {
@@ -84,7 +84,7 @@ fn sys_exit_renameat2(context: TracePointContext) -> u32 {
 }
 
 /// A name was to be changed.
-/// <https://github.com/torvalds/linux/blob/v6.18/fs/namei.c#L5330>
+/// `do_renameat2` in <https://github.com/torvalds/linux/blob/v6.18/fs/namei.c>
 #[inline(always)]
 fn renamed(result: i32, from: (i32, u64), to: (i32, u64), flags: u32) -> Option<()> {
     if filter::excluded(Class::File) {
@@ -132,7 +132,7 @@ fn sys_exit_fchmodat2(context: TracePointContext) -> u32 {
 }
 
 /// The mode of a named file was to be changed.
-/// <https://github.com/torvalds/linux/blob/v6.18/fs/open.c#L700>
+/// `do_fchmodat` in <https://github.com/torvalds/linux/blob/v6.18/fs/open.c>
 #[inline(always)]
 fn changed(result: i32, directory: i32, name: u64, mode: u32) -> Option<()> {
     if filter::excluded(Class::File) {
@@ -154,7 +154,7 @@ fn changed(result: i32, directory: i32, name: u64, mode: u32) -> Option<()> {
 }
 
 /// `sys_exit_fchmod`, since 2.6.33. Names the file behind the descriptor.
-/// <https://github.com/torvalds/linux/blob/v6.18/fs/open.c#L680>
+/// `vfs_fchmod` in <https://github.com/torvalds/linux/blob/v6.18/fs/open.c>
 #[tracepoint(category = "syscalls", name = "sys_exit_fchmod")]
 fn sys_exit_fchmod(context: TracePointContext) -> u32 {
     changed_open(call::answer(&context));

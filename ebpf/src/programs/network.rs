@@ -75,7 +75,7 @@ const CLOSING: i32 = 11;
 const NEW_SYN_RECEIVED: i32 = 12;
 
 /// `inet_sock_set_state`, since 4.16, typed since 5.5. Runs at every change of a TCP socket's state, often in an interrupt.
-/// <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/af_inet.c#L1344>
+/// `inet_sk_set_state` in <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/af_inet.c>
 ///
 /// A connection is told when it is established or given up, not when it is begun: only then are both ends known. Does not
 /// see: multipath TCP, and connections that were established before the programs were attached until they end.
@@ -175,7 +175,7 @@ fn sys_exit_accept4(context: TracePointContext) -> u32 {
 }
 
 /// The process took a connection: its descriptor is in the table, and its socket behind it.
-/// <https://github.com/torvalds/linux/blob/v6.18/net/socket.c#L2019>
+/// `__sys_accept4` in <https://github.com/torvalds/linux/blob/v6.18/net/socket.c>
 ///
 /// Does not see: connections accepted by `io_uring` (their end is told, without an owner), and connections that nobody takes.
 #[inline(always)]

@@ -44,7 +44,7 @@ static FLOWS: LruHashMap<FlowKey, Seen> = LruHashMap::with_max_entries(16_384, 0
 const ALLOW: i32 = 1;
 
 /// `cgroup/connect4`, since 4.17. See the module.
-/// <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/af_inet.c#L588>
+/// `inet_dgram_connect` in <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/af_inet.c>
 #[cgroup_sock_addr(connect4)]
 fn connect4(context: SockAddrContext) -> i32 {
     told(context.sock_addr, FAMILY_V4, 1);
@@ -59,7 +59,7 @@ fn connect6(context: SockAddrContext) -> i32 {
 }
 
 /// `cgroup/sendmsg4`, since 4.18. Runs for each datagram of a socket that is not connected. See the module.
-/// <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/udp.c#L1394>
+/// `udp_sendmsg` in <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/udp.c>
 #[cgroup_sock_addr(sendmsg4)]
 fn sendmsg4(context: SockAddrContext) -> i32 {
     told(context.sock_addr, FAMILY_V4, 0);

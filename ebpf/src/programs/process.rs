@@ -24,7 +24,7 @@ const WALK: usize = path::room(MAX_PATH);
 static EXEC_SCRATCH: PerCpuArray<Scratch<RECORD, WALK>> = PerCpuArray::with_max_entries(1, 0);
 
 /// `sched_process_fork`, since 3.4, typed since 5.5. Runs in the process that forks, before the child runs.
-/// <https://github.com/torvalds/linux/blob/v6.18/kernel/fork.c#L2612>
+/// `kernel_clone` in <https://github.com/torvalds/linux/blob/v6.18/kernel/fork.c>
 ///
 /// Threads are left out. Does not see: what the child was before (its image is its parent's).
 #[btf_tracepoint(function = "sched_process_fork")]
@@ -48,7 +48,7 @@ fn sched_process_fork(context: BtfTracePointContext) -> i32 {
 }
 
 /// `sched_process_exit`, since 3.4, typed since 5.5; its second argument since 6.16. Runs in each thread that ends.
-/// <https://github.com/torvalds/linux/blob/v6.18/kernel/exit.c#L950>
+/// `do_exit` in <https://github.com/torvalds/linux/blob/v6.18/kernel/exit.c>
 ///
 /// Tells of the last thread only. Before 6.16 two threads that end at the same moment may both be the last.
 #[btf_tracepoint(function = "sched_process_exit")]
@@ -86,7 +86,7 @@ fn exit_status(task: u64, signal: u64) -> Option<u32> {
 }
 
 /// `sched_process_exec`, since 3.4, typed since 5.5. Runs after the new image is in place, before its first instruction.
-/// <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c#L1806>
+/// `exec_binprm` in <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c>
 ///
 /// Does not see: an exec that failed; for a script, the script's file (its name is in the arguments, the path is the
 /// interpreter's). A path inside a container is as the container has it.

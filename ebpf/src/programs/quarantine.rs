@@ -31,7 +31,7 @@ enum Direction {
 }
 
 /// `cgroup_skb/egress`, since 4.10. Runs for each packet of a socket of the cgroup, the network header first.
-/// <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/ip_output.c#L313>
+/// `ip_finish_output` in <https://github.com/torvalds/linux/blob/v6.18/net/ipv4/ip_output.c>
 ///
 /// Does not see: packets of raw packet sockets, which no cgroup program filters.
 #[cgroup_skb(egress)]
@@ -40,7 +40,7 @@ fn quarantine_egress(context: SkBuffContext) -> i32 {
 }
 
 /// `cgroup_skb/ingress`, since 4.10. Runs for each packet to a socket of the cgroup, the network header first.
-/// <https://github.com/torvalds/linux/blob/v6.18/net/core/filter.c#L134>
+/// `sk_filter_trim_cap` in <https://github.com/torvalds/linux/blob/v6.18/net/core/filter.c>
 #[cgroup_skb(ingress)]
 fn quarantine_ingress(context: SkBuffContext) -> i32 {
     judge(&context, Direction::In)

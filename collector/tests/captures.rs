@@ -123,3 +123,30 @@ async fn what_was_not_signed_is_refused() {
     drop(node);
     collector.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_is_no_plain_name_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let collector = Collector::start(folder.path()).await;
+    let mut node = connect(&collector, folder.path()).await;
+    for id in ["../../etc", "a/b", ".hidden", "a\\b", "a\0", ""] {
+        node.send(In::Manifest(Manifest { capture_id: id.to_owned(), ..manifest(KEY, b"content") })).await;
+        assert!(said(&mut node).await.contains("its capture's id is "), "{id}");
+    }
+    node.send(In::Manifest(manifest(KEY, b"content"))).await;
+    let named = |id: &str| match begin(b"content") {
+        In::ArtifactBegin(begin) => In::ArtifactBegin(ArtifactBegin { artifact_id: id.to_owned(), ..begin }),
+        other => other,
+    };
+    for (id, why) in [("../a1", "no plain name"), ("x/y", "no plain name"), ("manifest.dsse.json", "signed manifest")] {
+        node.send(named(id)).await;
+        assert!(said(&mut node).await.contains(why), "{id}");
+    }
+    for id in ["recorder.seg", "4711-open-3", "4711-access_keys.json", "4711-executable"] {
+        node.send(named(id)).await;
+        assert_eq!(said(&mut node).await, "received 0", "{id}: what an agent calls its own");
+    }
+    assert!(collector.ready().store.state.capture("../../etc").await.expect("an answer").is_none());
+    drop(node);
+    collector.stop().await;
+}

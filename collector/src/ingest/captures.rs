@@ -24,6 +24,9 @@ const ACK_BYTES: u64 = 4 << 20;
 /// Artifacts that one session sends at once.
 const OPEN_ARTIFACTS: usize = 64;
 
+/// What a bundle calls the signed manifest, which stands beside the artifacts of its capture: none of them has that name.
+const MANIFEST_NAME: &str = "manifest.dsse.json";
+
 // The core knows no wire: what a node may send is what it reads.
 const _: () = assert!(MAX_ENVELOPE_BYTES == limits::MANIFEST_BYTES);
 
@@ -241,12 +244,20 @@ fn refusal(capture: &str, artifact: &str, why: &str) -> CaptureError {
     CaptureError::Refused { capture: capture.to_owned(), artifact: artifact.to_owned(), why: why.to_owned() }
 }
 
+/// Ids name files of a bundle: letters, digits, `-`, `_` and `.` only, not a dot first, as the agent makes them.
 fn check_name(capture: &str, artifact: &str, what: &str, name: &str) -> Result<(), CaptureError> {
-    if name.is_empty() || name.len() > limits::NAME_BYTES {
-        let short = |text: &str| text.chars().take(64).collect::<String>();
-        return Err(refusal(&short(capture), &short(artifact), &format!("{what} is empty or too long")));
-    }
-    Ok(())
+    let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.');
+    let why = if name.is_empty() || name.len() > limits::NAME_BYTES {
+        "is empty or too long"
+    } else if name.starts_with('.') || !name.chars().all(allowed) {
+        "is no plain name: letters, digits, '-', '_' and '.' only, and no '.' first"
+    } else if name == MANIFEST_NAME {
+        "is what the signed manifest is called"
+    } else {
+        return Ok(());
+    };
+    let short = |text: &str| text.chars().take(64).collect::<String>();
+    Err(refusal(&short(capture), &short(artifact), &format!("{what} {why}")))
 }
 
 /// Writes at an offset and cuts what an earlier session left behind it.

@@ -48,15 +48,19 @@ impl Responder {
             tracing::warn!("a process that the kernel stopped matches no rule; it goes on");
             return let_go(fired.process.as_ref());
         }
-        if stopped && let Some(key) = key {
-            // Before the capture: an agent that dies in it leaves nobody stopped for ever.
-            self.hold(key, if capture_id.is_empty() { "trigger" } else { &capture_id }, now);
-        }
+        let held = key.filter(|_| stopped);
+        // Before the capture: an agent that dies in it leaves nobody stopped for ever.
+        let cause = if capture_id.is_empty() { "trigger" } else { &capture_id };
+        let without_end = held.filter(|key| !self.hold(*key, cause, now));
         if fired.capture {
             let request = request(fired, &capture_id, self.settings.bounds.before);
             if let Some(sealed) = self.take(request) {
                 said.push(Said::Event(Box::new(sealed)));
             }
+        }
+        if let Some(key) = without_end {
+            tracing::warn!(pid = key.pid, "as many processes are held as can be: this one goes on after its capture");
+            let_go(Held::take_to_signal(&self.settings.guard, key).ok().as_ref());
         }
     }
 
@@ -164,8 +168,8 @@ impl Responder {
         }
     }
 
-    /// Notes that a process is held, until when, and what happens then.
-    pub(super) fn hold(&mut self, key: proto::v1::ProcessKey, cause: &str, now: Moment) {
+    /// Notes that a process is held, until when, and what happens then. False: too many are held, and nothing would ever end this hold.
+    pub(super) fn hold(&mut self, key: proto::v1::ProcessKey, cause: &str, now: Moment) -> bool {
         let hold_ns = u64::try_from(self.settings.hold.as_nanos()).unwrap_or(u64::MAX);
         let lease = Lease {
             pid: key.pid,
@@ -174,11 +178,10 @@ impl Responder {
             then: self.settings.after_hold,
             cause: cause.to_owned(),
         };
-        match self.leases.hold(lease) {
-            Ok(true) => {}
-            Ok(false) => tracing::error!(pid = key.pid, "too many processes are held; nobody will let this one go"),
-            Err(error) => tracing::error!(%error, pid = key.pid, "a hold could not be kept on disk"),
-        }
+        self.leases.hold(lease).unwrap_or_else(|error| {
+            tracing::error!(%error, pid = key.pid, "a hold could not be kept on disk");
+            true
+        })
     }
 
     /// Ends the holds that are over.

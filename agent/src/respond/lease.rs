@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// A file of holds is some kilobytes.
 const FILE_BYTES: u64 = 4 << 20;
 /// Processes that are held at once. Beyond it nobody new is held: it is let go after its capture.
-const HELD: usize = 1024;
+pub(super) const HELD: usize = 1024;
 
 /// What happens to a process when nobody renewed its hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -141,16 +141,20 @@ impl Responder {
         };
         let now = self.outside.clock.now();
         let prior = held.state();
+        let crowded = "as many processes are held as can be: let one go first";
         if prior == State::Stopped {
-            self.hold(held.key(), order_id, now);
+            if !self.hold(held.key(), order_id, now) {
+                return Outcome::failed(crowded).verified(&seen(&held)).prior(prior.name());
+            }
             return Outcome::new(OrderStatus::Already, "it was stopped before")
                 .verified(&seen(&held))
                 .prior(prior.name());
         }
         let outcome = match held.stop() {
+            Ok(State::Stopped) if self.hold(held.key(), order_id, now) => Outcome::new(OrderStatus::Done, "stopped"),
             Ok(State::Stopped) => {
-                self.hold(held.key(), order_id, now);
-                Outcome::new(OrderStatus::Done, "stopped")
+                let back = held.resume().map_or_else(|error| error.to_string(), |state| state.name().to_owned());
+                Outcome::failed(&format!("{crowded}; the stop was taken back: {back}"))
             }
             Ok(State::Gone) => Outcome::failed("it ended before it could be stopped"),
             Ok(State::Running) => {

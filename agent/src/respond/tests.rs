@@ -20,6 +20,7 @@ use super::artifact::{Hashing, Taken};
 use super::held::{Held, State};
 use super::manifest::{Recording, verify};
 use super::outside::{ProbeOutcome, Sealed, Seen};
+use super::trigger::{Fired, Matched, Stop};
 use super::*;
 use crate::origin::seed;
 
@@ -240,6 +241,43 @@ fn a_hold_ends_by_itself_also_under_a_new_agent() {
     world.responder.tick();
     assert_eq!(state(&target), State::Running);
     end(child);
+}
+
+/// Holds as many as can be held, all for ever.
+fn crowd(world: &mut World) {
+    for pid in 0..u32::try_from(super::lease::HELD).expect("some hundred") {
+        let key = ProcessKey { pid: 10_000_000 + pid, start_ns: 1 };
+        assert!(world.responder.hold(key, "test", world.clock.now()));
+    }
+}
+
+#[test]
+fn nobody_stays_stopped_whose_hold_nothing_would_end() {
+    let mut world = World::new(false);
+    crowd(&mut world);
+    let (mut child, target) = child();
+    let told = world.order("1", Action::Stop(StopProcess { target: Some(target) }));
+    assert!(told.starts_with("FAILED as many processes are held as can be"), "{told}");
+    assert_eq!(state(&target), State::Running);
+
+    let process = Held::take(Path::new("/proc"), target.process.expect("it has one")).expect("it runs");
+    assert_eq!(process.stop().expect("it is ours"), State::Stopped);
+    let rule = Matched { rule_id: "r".to_owned(), title: "R".to_owned(), level: "high", techniques: Vec::new() };
+    let fired = Fired {
+        rules: vec![rule],
+        event: Event::default(),
+        capture: false,
+        stop: Stop::InKernel,
+        process: Some(process),
+        executable: String::new(),
+        container: None,
+        matched: world.clock.now(),
+        repeats: 0,
+    };
+    world.responder.fired(fired, &mut Vec::new());
+    assert_eq!(state(&target), State::Running);
+    child.kill().expect("it is ours");
+    child.wait().expect("it was killed");
 }
 
 #[test]

@@ -35,7 +35,9 @@ impl LostExec {
     pub fn read(proc: &Path, pid: u32, stopped: &Stopped) -> Option<Self> {
         let folder = proc.join(pid.to_string());
         let link = |name: &str| fs::read_link(folder.join(name)).map(|path| path.into_os_string().into_vec()).ok();
-        let status = String::from_utf8(seed::bounded(&folder.join("status"), seed::FILE_BYTES)?).ok()?;
+        // The name in it is the process's own choice of bytes.
+        let status = seed::bounded(&folder.join("status"), seed::FILE_BYTES)?;
+        let status = String::from_utf8_lossy(&status);
         let [user, effective_user] = ids(&status, "Uid:")?;
         let [group, _] = ids(&status, "Gid:")?;
         let program = fs::metadata(folder.join("exe")).ok()?;

@@ -163,7 +163,7 @@ async fn an_absent_certificate_is_an_error_and_not_an_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_collector_away_for_ten_minutes_costs_disk_and_no_memory() {
+async fn a_collector_away_for_ten_minutes_gets_everything_and_nothing_is_read_meanwhile() {
     let authority = Authority::new();
     let port = collector::free_port();
     let node = node(port, &authority, &authority, 100);

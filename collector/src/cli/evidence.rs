@@ -12,12 +12,13 @@ use serde_json::json;
 use zip::ZipArchive;
 
 use super::client::{Client, quote};
+use super::folder::Folder;
 use super::say::{self, list as items, number, text};
 
-/// A file of a bundle larger than this is not read: no agent sends one.
-const FILE_BYTES: u64 = 2 << 30;
+/// Of a file of a bundle no more than this is read: no agent sends a larger one.
+pub(super) const FILE_BYTES: u64 = 2 << 30;
 /// A bundle with more files than this is not one of ours.
-const BUNDLE_FILES: usize = 100_000;
+pub(super) const BUNDLE_FILES: usize = 100_000;
 
 /// What was captured.
 pub(crate) async fn list(client: &Client, id: &str, json: bool) -> Result<()> {
@@ -54,10 +55,11 @@ pub(crate) async fn export(client: &Client, id: &str, out: &Path, json: bool) ->
     say::line(&format!("{} ({} bytes). Check it anywhere: mayfly verify {0}", out.display(), bytes.len()))
 }
 
-/// Checks a bundle; an error where anything does not fit.
+/// Checks a bundle, a zip file or the folder that it was unpacked to; an error where anything does not fit or is not there.
 pub(crate) fn verify(bundle: &Path, json: bool) -> Result<()> {
-    let archive = Archive::open(bundle)?;
-    let done = verify_bundle(&archive);
+    let files: Box<dyn Files> =
+        if bundle.is_dir() { Box::new(Folder::open(bundle)?) } else { Box::new(Archive::open(bundle)?) };
+    let done = verify_bundle(files.as_ref());
     if json {
         say::json(&serde_json::to_value(&done)?)?;
     } else {
@@ -65,6 +67,9 @@ pub(crate) fn verify(bundle: &Path, json: bool) -> Result<()> {
     }
     if !done.is_whole() {
         bail!("{} of this bundle cannot be trusted", count(done.problems.len(), "part"));
+    }
+    if !done.absent.is_empty() {
+        bail!("{} that nodes sealed cannot be found in this bundle", count(done.absent.len(), "file"));
     }
     Ok(())
 }
@@ -89,7 +94,7 @@ fn show(bundle: &Path, done: &Verification) -> Result<()> {
         (false, _) => Ok(()),
         (true, 0) => say::line("Everything is as it was sealed."),
         (true, absent) => say::line(&format!(
-            "Everything that is here is as it was sealed; {} had not arrived: export again when the nodes have sent the rest.",
+            "What is here is as it was sealed; {} had not arrived: export again when the nodes have sent the rest.",
             count(absent, "file")
         )),
     }

@@ -5,6 +5,7 @@ mod cases;
 mod client;
 mod events;
 mod evidence;
+mod folder;
 mod nodes;
 mod plans;
 mod say;
@@ -115,7 +116,7 @@ pub enum Command {
     Evidence(EvidenceCommand),
     /// Check an exported bundle, offline: hashes, signatures, chains.
     Verify {
-        /// The zip file.
+        /// The zip file, or the folder that it was unpacked to.
         bundle: PathBuf,
     },
     /// The nodes that were ever connected.

@@ -102,14 +102,14 @@ pub struct Verification {
     pub blocks: u64,
     /// Empty: everything fits.
     pub problems: Vec<Problem>,
-    /// What a node sealed and had not delivered when the bundle was made: the custody chain knows of no arrival. Nothing is wrong
-    /// with what is here.
+    /// What a node sealed, and what is not here, where the custody chain tells of no arrival: it had not been delivered when the bundle
+    /// was made. Nothing is wrong with what is here, but the bundle is not complete.
     #[serde(default)]
     pub absent: Vec<Problem>,
 }
 
 impl Verification {
-    /// Whether everything fits.
+    /// Whether everything fits that is here.
     pub fn is_whole(&self) -> bool {
         self.problems.is_empty()
     }
@@ -257,9 +257,9 @@ fn verify_capture(
 ) -> BTreeSet<String> {
     let sealed: BTreeSet<&str> = statement.subject.iter().map(|subject| subject.digest.sha256.as_str()).collect();
     let mut held = BTreeSet::new();
-    for entry in &index.files {
-        let is_artifact = entry.path.starts_with(folder) && !entry.path.ends_with("/manifest.dsse.json");
-        let Some(bytes) = files.read(&entry.path).filter(|_| is_artifact) else { continue };
+    let is_artifact = |path: &str| path.starts_with(folder) && !path.ends_with("/manifest.dsse.json");
+    for entry in index.files.iter().filter(|entry| is_artifact(&entry.path)) {
+        let Some(bytes) = files.read(&entry.path) else { continue };
         let hash = canonical::sha256(&bytes);
         if !sealed.contains(hash.as_str()) && hash == entry.sha256 {
             done.problem(&entry.path, "the node's signed manifest does not list these bytes");
@@ -284,7 +284,10 @@ fn verify_complete(
             let what = format!("the node sealed {:?}, it arrived, and no file here has its hash", subject.name);
             done.problem(&artifact, what);
         } else {
-            let what = format!("the node sealed {:?}, and it had not arrived when this was exported", subject.name);
+            let what = format!(
+                "the node sealed {:?}, and the custody chain tells of no arrival before the export",
+                subject.name
+            );
             done.absent.push(Problem { artifact, what });
         }
     }
@@ -340,7 +343,7 @@ pub fn readme(index: &Index, custody: &[Line]) -> String {
          Who touched it. custody.jsonl has one line for each thing that was done: who, when, what ({records} lines, {collected} of\n\
          them collections). Each line contains the fingerprint of the line before; a line that was removed or changed is found.\n\
          Lines of other cases show only their fingerprints.\n\n\
-         How to check it. On any machine, without a network: mayfly verify FOLDER\n\
+         How to check it. On any machine, without a network: mayfly verify FOLDER (or the zip file)\n\
          By hand: compute the SHA-256 of a file (sha256sum FILE) and compare it with manifest.json.\n\n\
          What cannot be shown. What was not seen or was lost stands in the report under \"Completeness\". What a machine had\n\
          sealed and not yet delivered is named by mayfly verify.\n",

@@ -10,6 +10,9 @@ use serde::{Deserialize, Deserializer};
 
 use crate::respond::config::RespondConfig;
 
+/// A configuration file is a page of text; a larger one is another file.
+const FILE_BYTES: u64 = 1 << 20;
+
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -152,10 +155,18 @@ impl Default for KubernetesConfig {
 }
 
 impl Config {
-    /// Reads a file.
+    /// Reads a file of at most 1 MiB.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|cause| ConfigError::Read { path: path.to_owned(), cause })?;
-        toml::from_str(&text).map_err(|cause| ConfigError::Parse { path: path.to_owned(), cause: Box::new(cause) })
+        let error = |cause| ConfigError::Read { path: path.to_owned(), cause };
+        if std::fs::metadata(path).map_err(error)?.len() > FILE_BYTES {
+            return Err(error(std::io::Error::other("larger than 1 MiB")));
+        }
+        Self::parse(path, &std::fs::read_to_string(path).map_err(error)?)
+    }
+
+    /// Reads the text of a file.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|cause| ConfigError::Parse { path: path.to_owned(), cause: Box::new(cause) })
     }
 }
 

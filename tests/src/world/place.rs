@@ -2,6 +2,8 @@
 //! the programs. Says what is missing instead of failing in the middle.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
@@ -61,10 +63,27 @@ pub fn missing() -> Option<String> {
     if !Path::new("/sys/kernel/btf/vmlinux").exists() {
         return Some("a kernel with BTF".to_owned());
     }
-    ["runc", "busybox", "ip"]
-        .into_iter()
-        .find(|program| find(program).is_none())
-        .map(|program| format!("the program {program}"))
+    let absent = ["runc", "busybox", "ip"].into_iter().find(|program| find(program).is_none());
+    absent.map(|program| format!("the program {program}")).or_else(|| bpf().cloned())
+}
+
+/// Why the kernel grants the agent no programs, by the agent's own word, which is asked for once; `None` where it does.
+fn bpf() -> Option<&'static String> {
+    static REFUSAL: OnceLock<Option<String>> = OnceLock::new();
+    let refusal = REFUSAL.get_or_init(|| {
+        let check = || -> Result<bool> {
+            let config = tempfile::NamedTempFile::new()?;
+            let mut command = Command::new(programs()?.join("mayfly-agent"));
+            command.arg("check").arg("--config").arg(config.path());
+            Ok(command.stdout(Stdio::null()).stderr(Stdio::null()).status()?.success())
+        };
+        match check() {
+            Ok(true) => None,
+            Ok(false) => Some("BPF (`mayfly-agent check` says what is refused)".to_owned()),
+            Err(error) => Some(format!("the agent ({error:#})")),
+        }
+    });
+    refusal.as_ref()
 }
 
 /// The first program of this name in the usual folders.

@@ -68,9 +68,10 @@ fn main() {
     }
     log.close_block();
     let events = log.newest() as f64;
-    print("agent_events_per_second", events / taken.as_secs_f64(), "events/s", 300_000.0, true);
-    print("agent_bytes_per_event", log.counters().written_bytes as f64 / events, "bytes", 60.0, false);
-    print("agent_resident", usage().0 as f64 / f64::from(1 << 20), "MiB", 64.0, false);
+    print("agent: record to log, synthetic records", events / taken.as_secs_f64(), "events/s", 300_000.0, true);
+    let bytes = log.counters().written_bytes as f64 / events;
+    print("agent: on disk, synthetic records", bytes, "bytes/event", 60.0, false);
+    print("agent: resident, this benchmark's own process", usage().0 as f64 / f64::from(1 << 20), "MiB", 64.0, false);
     eprintln!("{events} events, {} matches of built-in rules", matches.get());
     seal(&log);
 }
@@ -79,12 +80,12 @@ fn main() {
 fn seal(log: &Log) {
     let begin = Instant::now();
     let sealed = log.seal(Duration::from_mins(5)).expect("the log is readable");
-    print("agent_recorder_sealed", begin.elapsed().as_secs_f64() * 1e3, "ms", 5.0, false);
+    print("agent: recorder fixed, synthetic records", begin.elapsed().as_secs_f64() * 1e3, "ms", 5.0, false);
     let mut copy = Vec::new();
     let begin = Instant::now();
     sealed.write_to(&mut copy).expect("the segments are there");
     let rate = copy.len() as f64 / begin.elapsed().as_secs_f64() / f64::from(1 << 20);
-    print("agent_recorder_copied", rate, "MiB/s", 100.0, true);
+    print("agent: recorder copied, synthetic records", rate, "MiB/s", 100.0, true);
 }
 
 /// Time that this thread had a core, in the kernel's part too. On a machine that others use as well, wall time measures them.

@@ -4,16 +4,26 @@
 #![forbid(unsafe_code)]
 
 mod added;
+mod flooded;
 mod quarantined;
 mod stopped;
 
+use std::fs;
+use std::path::Path;
+
+use agent::log::{events, segment};
 use anyhow::Result;
+use proto::v1::Event;
 use tests::world::place::missing;
 
 type Part = (&'static str, fn() -> Result<()>);
 
-const PARTS: [Part; 3] =
-    [("added", added::measure), ("stopped", stopped::measure), ("quarantined", quarantined::measure)];
+const PARTS: [Part; 4] = [
+    ("added", added::measure),
+    ("flooded", flooded::measure),
+    ("stopped", stopped::measure),
+    ("quarantined", quarantined::measure),
+];
 
 fn main() -> Result<()> {
     // `cargo test` runs benchmarks too, to see that they build.
@@ -34,10 +44,31 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// One line. A goal is a bound from above: everything here is a cost or a delay.
+/// One line, of a cost or a delay: a goal is a bound from above.
 fn print(name: &str, value: f64, unit: &str, goal: Option<f64>) {
-    let met = goal.map(|goal| value <= goal);
+    print_line(name, value, unit, goal, goal.map(|goal| value <= goal));
+}
+
+/// One line, of a rate.
+fn print_at_least(name: &str, value: f64, unit: &str, goal: f64) {
+    print_line(name, value, unit, Some(goal), Some(value >= goal));
+}
+
+fn print_line(name: &str, value: f64, unit: &str, goal: Option<f64>, met: Option<bool>) {
     println!("{}", serde_json::json!({ "name": name, "value": value, "unit": unit, "goal": goal, "met": met }));
+}
+
+/// Gives each event in the log of an agent that has ended, oldest first.
+fn each_logged(data: &Path, mut each: impl FnMut(Event)) -> Result<()> {
+    let mut segments: Vec<_> = fs::read_dir(data.join("log"))?.flatten().map(|entry| entry.path()).collect();
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    segments.sort();
+    for path in segments {
+        for block in segment::read_blocks(&fs::read(&path)?)?.blocks {
+            events(&block.frame, block.payload)?.into_iter().for_each(&mut each);
+        }
+    }
+    Ok(())
 }
 
 /// The value below which a share of all lies; 0.5: the median. Not a number where there is none.

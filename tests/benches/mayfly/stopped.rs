@@ -7,7 +7,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use agent::log::{events, segment};
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::Signal;
 use proto::v1::event::Body;
@@ -18,7 +17,7 @@ use tests::world::container::{Container, Pod, Wanted};
 use tests::world::place::{Place, quoted};
 use tests::world::program::eventually;
 
-use super::{print, quantile};
+use super::{each_logged, print, quantile};
 
 /// Programs that a rule of the agent stops, and those of them that are not counted.
 const BY_AGENT: usize = 70;
@@ -149,24 +148,12 @@ fn trials(place: &Place, from: &str, times: usize, standing: Duration, program: 
 
 /// Matches and captures, as the agent's log has them.
 fn told(data: &Path) -> Result<(Vec<Trigger>, Vec<CaptureSealed>)> {
-    let mut segments: Vec<_> = fs::read_dir(data.join("log"))?.flatten().map(|entry| entry.path()).collect();
-    segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
-    segments.sort();
     let (mut triggers, mut sealed) = (Vec::new(), Vec::new());
-    for path in segments {
-        let bytes = fs::read(&path)?;
-        for block in segment::read_blocks(&bytes)?.blocks {
-            for event in events(&block.frame, block.payload)? {
-                match event.body {
-                    Some(Body::Trigger(told)) => triggers.push(told),
-                    Some(Body::CaptureSealed(told)) => sealed.push(told),
-                    Some(Body::Loss(loss)) => {
-                        eprintln!("lost: {} {} {}", loss.class, loss.reason().as_str_name(), loss.count);
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
+    each_logged(data, |event| match event.body {
+        Some(Body::Trigger(told)) => triggers.push(told),
+        Some(Body::CaptureSealed(told)) => sealed.push(told),
+        Some(Body::Loss(loss)) => eprintln!("lost: {} {} {}", loss.class, loss.reason().as_str_name(), loss.count),
+        _ => {}
+    })?;
     Ok((triggers, sealed))
 }

@@ -38,9 +38,10 @@ pub struct RingBytes {
 const MIB: u32 = 1024 * 1024;
 
 impl Default for RingBytes {
-    /// Half a second of a fork bomb, a connection flood and an unpacking archive.
+    /// A quarter of a second of a fork bomb and of a connection flood, half of one of an unpacking archive; the rings are read every few
+    /// milliseconds. Each page is mapped twice, and so counts twice where a process's resident memory is looked at.
     fn default() -> Self {
-        Self { process: 8 * MIB, network: 4 * MIB, file: 8 * MIB }
+        Self { process: 4 * MIB, network: 2 * MIB, file: 8 * MIB }
     }
 }
 

@@ -1,5 +1,5 @@
-//! What needs a person's word waits for it: not the requester's, not twice the same, not for another plan. Then it is done, checked, and can
-//! be taken back.
+//! What needs a person's word waits for it: not the requester's, not twice the same, not for another plan, and none after somebody's no. Then
+//! it is done, checked, and can be taken back.
 
 use anyhow::Result;
 use serde_json::Value;
@@ -21,9 +21,20 @@ fn containment_waits_for_approval() -> Result<()> {
     let cloud = incident.cloud.as_ref().expect("it is there: the story is skipped otherwise");
     assert_eq!(cloud.key_status(&made)?, "Active", "nobody said yes");
 
-    let plan = incident.collector.ask(&["plan", &id, "--new", "--as", "alice"])?;
-    let digest = plan["digest"].as_str().unwrap_or_default().to_owned();
+    let make = || -> Result<String> {
+        let plan = incident.collector.ask(&["plan", &id, "--new", "--as", "alice"])?;
+        Ok(plan["digest"].as_str().unwrap_or_default().to_owned())
+    };
     let word = |digest: &str, who: &str| incident.collector.ask(&["approve", &id, "--plan", digest, "--as", who]);
+    let denied = make()?;
+    let no = incident.collector.ask(&["approve", &id, "--plan", &denied, "--deny", "--as", "dave"])?;
+    assert_eq!((no["decision"].as_str(), no["outcomes"].as_array().map(Vec::len)), (Some("deny"), Some(0)), "{no:#}");
+    refused(word(&denied, "bob"), "dave denied the plan: make a new one")?;
+    let said = incident.collector.show(&["approve", &id, "--plan", &denied, "--deny", "--as", "carol"])?;
+    assert!(said.contains("nobody can approve this plan any more"), "{said}");
+    assert_eq!(cloud.key_status(&made)?, "Active", "a denied plan did something");
+
+    let digest = make()?;
     refused(word(&digest, "alice"), "asked for the plan")?;
     refused(word("0123456789abcdef", "bob"), "no plan")?;
     assert_eq!(cloud.key_status(&made)?, "Active", "a refused word did something");

@@ -31,6 +31,11 @@ pub(crate) async fn word(
     if json {
         return say::json(&answer);
     }
+    if deny {
+        return say::line(&format!(
+            "Denied: nobody can approve this plan any more. Another one: mayfly plan {id} --new"
+        ));
+    }
     let outcomes = items(&answer, "/outcomes");
     if outcomes.is_empty() {
         return say::line("Approved. Nothing was left to do: every step was done before.");

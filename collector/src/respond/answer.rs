@@ -141,7 +141,7 @@ impl Answers {
         Ok(plan)
     }
 
-    /// Somebody says yes or no to a plan. On a yes that the gate lets through the steps that waited for it run.
+    /// Somebody says yes or no to a plan. On a yes that the gate lets through the steps that waited for it run; a no binds everybody after it.
     pub async fn word(&self, id: &CaseId, word: Word) -> Result<Vec<Outcome>, AnswerError> {
         let _turn = self.inner.turn.lock().await;
         let case = self.case(id).await?;
@@ -163,8 +163,13 @@ impl Answers {
         let requester = self.inner.ledger.requester(&plan);
         let all = identities(&case);
         let around = Circumstances { requester: &requester, identities: &all, spent: &spent, now };
-        let gate = approve(&plan, std::slice::from_ref(&approval), &around);
+        let mut said = self.inner.ledger.denials(&plan).await?;
+        said.push(approval.clone());
+        let gate = approve(&plan, &said, &around);
         self.inner.ledger.approval(&case.id, &approval).await?;
+        if approval.decision == Decision::Deny {
+            return Ok(Vec::new());
+        }
         let approved = match gate {
             Ok(approved) => approved,
             Err(refusal) => {

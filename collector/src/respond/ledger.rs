@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use collector_core::custody::Kind;
 use collector_core::model::CaseId;
-use collector_core::playbook::{Approval, Outcome, Plan, Status};
+use collector_core::playbook::{Approval, Decision, Outcome, Plan, Status};
 use serde_json::Value;
 
 use crate::store::journal::{Journal, JournalError};
@@ -128,6 +128,13 @@ impl Ledger {
             }
         }
         open.map(|(_, before)| before)
+    }
+
+    /// Who said no to a plan.
+    pub async fn denials(&self, plan: &Plan) -> Result<Vec<Approval>, LedgerError> {
+        let mut denials: Vec<Approval> = self.state.documents(Document::Approval, &plan.case_id.0).await?;
+        denials.retain(|said| said.plan_digest == plan.digest && said.decision == Decision::Deny);
+        Ok(denials)
     }
 
     /// Nonces that were used in this case.

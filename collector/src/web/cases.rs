@@ -88,7 +88,7 @@ pub(crate) async fn word(
     let by = peer.speaks_as(said.other.as_deref())?;
     let word = Word { by, digest: said.digest, decision: said.decision, nonce: said.nonce };
     let outcomes = context.answers.word(&CaseId(id), word).await?;
-    Ok(Json(json!({"outcomes": outcomes})))
+    Ok(Json(json!({"decision": said.decision, "outcomes": outcomes})))
 }
 
 /// `{"digest": "…"}`; without one the newest plan that did something is taken back.

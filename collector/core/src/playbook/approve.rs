@@ -74,7 +74,7 @@ pub enum Refusal {
     #[error("nobody approved the plan")]
     NoApproval,
     /// Somebody said no.
-    #[error("{approver} denied the plan")]
+    #[error("{approver} denied the plan: make a new one")]
     Denied {
         /// Who.
         approver: String,

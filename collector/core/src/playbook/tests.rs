@@ -182,7 +182,7 @@ fn each_wrong_approval_has_its_own_refusal() {
     let other = Approval { plan_digest: "00".repeat(32), ..yes(&plan, "bea") };
     assert!(said(other, now, &[]).starts_with("bea approved another plan"));
     let denied = Approval { decision: Decision::Deny, ..yes(&plan, "bea") };
-    assert_eq!(said(denied, now, &[]), "bea denied the plan");
+    assert_eq!(said(denied, now, &[]), "bea denied the plan: make a new one");
     assert_eq!(said(yes(&plan, " "), now, &[]), "an approval has no name");
 }
 

@@ -1,5 +1,5 @@
 //! Folders of `CloudTrail` objects, looked through again and again. Takes paths; gives each new or changed file to [`super::audit`] and what
-//! comes of it to the store. A file that was read is not read again, also after a restart; one that cannot be read is named.
+//! comes of it to the store. A file that was read is not read again, also after a restart; one that cannot be read is named and tried again.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -57,7 +57,7 @@ impl Trail {
         let modified_ns = u64::try_from(stamp.1).unwrap_or(0);
         let state = &self.intake.store().state;
         let known = state.audit_file(AuditSource::Cloudtrail, &name).await?;
-        if known.is_some_and(|known| known.size == stamp.0 && known.modified_ns == modified_ns) {
+        if known.as_ref().is_some_and(|known| known.size == stamp.0 && known.modified_ns == modified_ns) {
             self.seen.insert(path, stamp);
             return Ok(0);
         }
@@ -66,8 +66,10 @@ impl Trail {
         } else {
             match tokio::fs::read(&path).await {
                 Ok(object) => (object, String::new()),
-                // It may be gone again or not ours to read: said, and looked at again when it changes.
-                Err(cause) => (Vec::new(), format!("{name}: {cause}")),
+                Err(cause) => {
+                    let trouble = format!("{name}: {cause}");
+                    return self.unreadable(name, known, trouble).await.map(|()| 0);
+                }
             }
         };
         let (new, trouble) = if trouble.is_empty() { self.object(&name, object).await? } else { (0, trouble) };
@@ -79,6 +81,16 @@ impl Trail {
         self.intake.store().state.put_audit_file(AuditSource::Cloudtrail, &file).await?;
         self.seen.insert(path, stamp);
         Ok(new)
+    }
+
+    /// It may be gone again, or not ours to read yet: said once, and tried again at the next look, as its time is none that a file has.
+    async fn unreadable(&self, path: String, known: Option<AuditFile>, trouble: String) -> Result<(), AuditError> {
+        if known.is_some_and(|known| known.trouble == trouble && known.modified_ns == 0) {
+            return Ok(());
+        }
+        tracing::warn!(trouble, "cloudtrail");
+        let file = AuditFile { path, size: 0, modified_ns: 0, inode: 0, read_bytes: 0, trouble };
+        Ok(self.intake.store().state.put_audit_file(AuditSource::Cloudtrail, &file).await?)
     }
 
     async fn object(&self, name: &str, object: Vec<u8>) -> Result<(usize, String), AuditError> {
@@ -134,4 +146,41 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<(PathBuf, Metadata)>) -> io
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::config::StoreConfig;
+    use crate::health::Health;
+    use crate::store::Store;
+
+    #[tokio::test]
+    async fn a_file_that_could_not_be_read_is_read_when_it_can_be() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (clock, health) = (Clock::system(), Health::default());
+        let (store, writer) =
+            Store::open(&folder.path().join("data"), &StoreConfig::default(), &clock, &health).await.expect("a store");
+        let intake = Intake::new(store.clone(), clock);
+        let (path, aside) = (folder.path().join("1.json"), folder.path().join("aside"));
+        let record = r#"{"eventID":"a","eventName":"ListUsers","eventTime":"2026-11-21T18:10:23Z"}"#;
+        std::fs::write(&path, format!(r#"{{"Records":[{record}]}}"#)).expect("written");
+        let metadata = std::fs::metadata(&path).expect("it is there");
+
+        // Between the listing and the reading the file cannot be had; then it is there again, as old and as long as before.
+        std::fs::rename(&path, &aside).expect("renamed");
+        let mut trail = Trail::new(vec![path.clone()], intake.clone());
+        for _ in 0..2 {
+            assert_eq!(trail.file(path.clone(), &metadata).await.expect("no fault of ours"), 0);
+            let troubles = store.state.troubled_files().await.expect("an answer");
+            assert!(troubles.len() == 1 && troubles[0].1.contains("1.json: No such file"), "{troubles:?}");
+        }
+        std::fs::rename(&aside, &path).expect("renamed");
+        let mut restarted = Trail::new(vec![path.clone()], intake);
+        assert_eq!(trail.look_through().await.expect("it looks"), 1, "given up");
+        assert!(store.state.troubled_files().await.expect("an answer").is_empty());
+        assert_eq!(restarted.look_through().await.expect("it looks"), 0, "read twice");
+        drop((store, writer));
+    }
 }

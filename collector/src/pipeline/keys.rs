@@ -1,7 +1,7 @@
 //! Bridge B6's two halves: access keys that nodes saw in processes, as keyed hashes in signed manifests, and access keys that logs name. Takes
 //! captures and a correlator; tells it both, so that it can compare. A manifest that is not its node's is not believed; a secret is never here.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use collector_core::correlate::{Correlator, Sighting};
 use collector_core::custody::verify_manifest;
@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use crate::store::state::Capture;
 
-/// Different keys of hashes: one a node, where each has its own. A fleet that is larger shares one, as its configuration says.
+/// Nodes with a key of hashes of their own. A fleet that is larger shares one, as its configuration says.
 const HASH_KEYS: usize = 4_096;
 
 /// What the agent calls the facts of a process that hold its keys' hashes.
@@ -23,10 +23,12 @@ const ACCESS_KEYS: &str = "access_keys";
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     captures: BTreeSet<String>,
-    /// Names the key that the deployment shares; `None` where it shares none.
-    shared: Option<String>,
-    /// The keys of hashes: that one, and the nodes' own.
-    known: BTreeSet<[u8; 32]>,
+    /// The key that the deployment shares; `None` where it shares none.
+    shared: Option<[u8; 32]>,
+    /// The nodes' own keys: of each the one that it signed last.
+    own: BTreeMap<String, [u8; 32]>,
+    /// Whether a node's key found no room, which is said once.
+    full: bool,
     /// Nodes that hash with a shared key that is not ours.
     strangers: BTreeSet<String>,
     told: BTreeSet<(String, [u8; 32])>,
@@ -90,11 +92,7 @@ struct Taken {
 impl Keys {
     /// Knows what the deployment shares, if it does.
     pub(super) fn new(secret: Option<&HashSecret>) -> Self {
-        Self {
-            shared: secret.map(|secret| key_id(secret.key())),
-            known: secret.map(|secret| *secret.key()).into_iter().collect(),
-            ..Self::default()
-        }
+        Self { shared: secret.map(|secret| *secret.key()), ..Self::default() }
     }
 
     /// Tells the correlator what is new; says whether anything was.
@@ -107,7 +105,7 @@ impl Keys {
         }
         let named: Vec<String> = correlator.access_keys().into_iter().map(str::to_owned).collect();
         for id in named {
-            for key in &self.known {
+            for key in self.shared.iter().chain(self.own.values()) {
                 if self.told.insert((id.clone(), *key)) {
                     correlator.sightings().used(&id, &keyed_hash(key, &id));
                     news = true;
@@ -133,10 +131,21 @@ impl Keys {
     fn hashed_with(&mut self, hash: &KeyedHash, node: &str) {
         let mut key = [0; 32];
         if let Some(told) = &hash.key {
-            if hex::decode_to_slice(told, &mut key).is_ok() && self.known.len() < HASH_KEYS {
-                self.known.insert(key);
+            if hex::decode_to_slice(told, &mut key).is_err() {
+                return;
             }
-        } else if self.shared.as_ref() != Some(&hash.key_id) && self.strangers.insert(node.to_owned()) {
+            if self.own.len() < HASH_KEYS || self.own.contains_key(node) {
+                self.own.insert(node.to_owned(), key);
+            } else if !std::mem::replace(&mut self.full, true) {
+                tracing::warn!(
+                    node,
+                    "{HASH_KEYS} nodes have a key of hashes of their own: access keys that more nodes saw cannot be compared; \
+                     let all share one with respond.hash_secret"
+                );
+            }
+        } else if self.shared.map(|key| key_id(&key)).as_ref() != Some(&hash.key_id)
+            && self.strangers.insert(node.to_owned())
+        {
             tracing::warn!(
                 node,
                 key_id = hash.key_id,
@@ -216,11 +225,35 @@ mod tests {
         keys.hashed_with(&KeyedHash { key_id: key_id(secret.key()), key: None }, "node-1");
         keys.hashed_with(&KeyedHash { key_id: String::new(), key: Some(hex::encode([7; 32])) }, "node-2");
         keys.hashed_with(&KeyedHash { key_id: String::new(), key: Some("no key".to_owned()) }, "node-3");
-        assert_eq!(keys.known, BTreeSet::from([*secret.key(), [7; 32]]));
+        assert_eq!(keys.shared, Some(*secret.key()));
+        assert_eq!(keys.own, BTreeMap::from([("node-2".to_owned(), [7; 32])]));
         assert!(keys.strangers.is_empty());
         let other = key_id(HashSecret::of(b"another deployment").key());
         keys.hashed_with(&KeyedHash { key_id: other, key: None }, "node-4");
         assert_eq!(keys.strangers, BTreeSet::from(["node-4".to_owned()]));
+    }
+
+    #[test]
+    fn a_node_has_one_key_and_a_full_house_is_told() {
+        let of = |number: usize| {
+            let mut key = [0; 32];
+            key[..8].copy_from_slice(&number.to_le_bytes());
+            key
+        };
+        let told = |number| KeyedHash { key_id: String::new(), key: Some(hex::encode(of(number))) };
+        let mut keys = Keys::new(None);
+        for number in 0..=HASH_KEYS {
+            keys.hashed_with(&told(number), "node-of-many-keys");
+        }
+        assert_eq!(keys.own, BTreeMap::from([("node-of-many-keys".to_owned(), of(HASH_KEYS))]), "the last one");
+        for number in 1..HASH_KEYS {
+            keys.hashed_with(&told(number), &format!("node-{number}"));
+        }
+        assert_eq!((keys.own.len(), keys.full), (HASH_KEYS, false), "each of the others found room");
+        keys.hashed_with(&told(0), "one-too-many");
+        assert_eq!((keys.own.len(), keys.full), (HASH_KEYS, true));
+        keys.hashed_with(&told(9), "node-7");
+        assert_eq!(keys.own["node-7"], of(9), "who has a place keeps it");
     }
 
     #[test]

@@ -32,11 +32,15 @@ fn run(cli: Cli) -> Result<()> {
     };
     let log = tracing_subscriber::EnvFilter::try_from_env("MAYFLY_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn"));
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(log)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_ansi(std::io::stderr().is_terminal());
+    if cli.json {
+        log.json().init();
+    } else {
+        log.init();
+    }
     let config = config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start")?;
     runtime.block_on(collector::run::serve(&cli.data, config)).context("serve")

@@ -32,7 +32,11 @@ fn an_exec_in_a_container_becomes_a_report() -> Result<()> {
         assert!(report.contains(part), "the report has no {part}: {report}");
     }
     assert!(report.contains("/tmp/.cache-x"), "the dropped file is not in the report");
-    let json: Value = serde_json::from_str(&incident.collector.show(&["report", &id, "--format", "json"])?)?;
+    let json = incident.collector.ask(&["report", &id])?;
+    let file = incident.place.path("report.html");
+    let words = ["report", &id, "--format", "html", "--out", &file.display().to_string()];
+    let written = incident.collector.ask(&words)?;
+    assert_eq!(written["bytes"].as_u64(), Some(std::fs::metadata(&file)?.len()), "{written:#}");
     let claims = claims(&json);
     assert!(claims.len() > 10, "only {} sentences", claims.len());
     for claim in claims {

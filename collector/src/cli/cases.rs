@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::ReportFormat;
 use super::client::{Client, quote};
@@ -124,8 +124,15 @@ fn outcomes(answer: &Value) -> Result<()> {
 }
 
 /// The report, printed or written.
-pub(crate) async fn report(client: &Client, id: &str, format: ReportFormat, out: Option<&Path>) -> Result<()> {
-    let format = match format {
+pub(crate) async fn report(
+    client: &Client,
+    id: &str,
+    format: Option<ReportFormat>,
+    out: Option<&Path>,
+    json: bool,
+) -> Result<()> {
+    let default = if json { ReportFormat::Json } else { ReportFormat::Md };
+    let format = match format.unwrap_or(default) {
         ReportFormat::Md => "md",
         ReportFormat::Html => "html",
         ReportFormat::Json => "json",
@@ -134,6 +141,9 @@ pub(crate) async fn report(client: &Client, id: &str, format: ReportFormat, out:
     match out {
         Some(path) => {
             std::fs::write(path, &bytes).with_context(|| format!("write {}", path.display()))?;
+            if json {
+                return say::json(&json!({"report": path, "bytes": bytes.len()}));
+            }
             say::line(&format!("{} ({} bytes)", path.display(), bytes.len()))
         }
         None => say::line(String::from_utf8_lossy(&bytes).trim_end()),

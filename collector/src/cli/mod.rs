@@ -104,9 +104,9 @@ pub enum Command {
     Report {
         /// The case.
         id: String,
-        /// Which form.
-        #[arg(long, value_enum, default_value = "md")]
-        format: ReportFormat,
+        /// Which form. Default: md, or json with --json.
+        #[arg(long, value_enum)]
+        format: Option<ReportFormat>,
         /// Write it here. Default: print it.
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
@@ -181,7 +181,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Plan { id, new, speaker } => plans::plan(&client, &id, new, speaker, json).await,
         Command::Approve { id, plan, deny, speaker } => plans::word(&client, &id, &plan, deny, speaker, json).await,
         Command::Undo { id, plan, speaker } => plans::undo(&client, &id, plan, speaker, json).await,
-        Command::Report { id, format, out } => cases::report(&client, &id, format, out.as_deref()).await,
+        Command::Report { id, format, out } => cases::report(&client, &id, format, out.as_deref(), json).await,
         Command::Evidence(EvidenceCommand::List { id }) => evidence::list(&client, &id, json).await,
         Command::Evidence(EvidenceCommand::Export { id, out }) => evidence::export(&client, &id, &out, json).await,
         Command::Verify { bundle } => evidence::verify(&bundle, json),

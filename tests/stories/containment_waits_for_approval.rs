@@ -21,12 +21,12 @@ fn containment_waits_for_approval() -> Result<()> {
     let cloud = incident.cloud.as_ref().expect("it is there: the story is skipped otherwise");
     assert_eq!(cloud.key_status(&made)?, "Active", "nobody said yes");
 
-    let make = || -> Result<String> {
+    let propose = || -> Result<String> {
         let plan = incident.collector.ask(&["plan", &id, "--new", "--as", "alice"])?;
         Ok(plan["digest"].as_str().unwrap_or_default().to_owned())
     };
     let word = |digest: &str, who: &str| incident.collector.ask(&["approve", &id, "--plan", digest, "--as", who]);
-    let denied = make()?;
+    let denied = propose()?;
     let no = incident.collector.ask(&["approve", &id, "--plan", &denied, "--deny", "--as", "dave"])?;
     assert_eq!((no["decision"].as_str(), no["outcomes"].as_array().map(Vec::len)), (Some("deny"), Some(0)), "{no:#}");
     refused(word(&denied, "bob"), "dave denied the plan: make a new one")?;
@@ -34,7 +34,7 @@ fn containment_waits_for_approval() -> Result<()> {
     assert!(said.contains("nobody can approve this plan any more"), "{said}");
     assert_eq!(cloud.key_status(&made)?, "Active", "a denied plan did something");
 
-    let digest = make()?;
+    let digest = propose()?;
     refused(word(&digest, "alice"), "asked for the plan")?;
     refused(word("0123456789abcdef", "bob"), "no plan")?;
     assert_eq!(cloud.key_status(&made)?, "Active", "a refused word did something");

@@ -162,6 +162,7 @@ mod tests {
         let (clock, health) = (Clock::system(), Health::default());
         let (store, writer) =
             Store::open(&folder.path().join("data"), &StoreConfig::default(), &clock, &health).await.expect("a store");
+        let writing = tokio::task::spawn_blocking(move || writer.run());
         let intake = Intake::new(store.clone(), clock);
         let (path, aside) = (folder.path().join("1.json"), folder.path().join("aside"));
         let record = r#"{"eventID":"a","eventName":"ListUsers","eventTime":"2026-11-21T18:10:23Z"}"#;
@@ -181,6 +182,7 @@ mod tests {
         assert_eq!(trail.look_through().await.expect("it looks"), 1, "given up");
         assert!(store.state.troubled_files().await.expect("an answer").is_empty());
         assert_eq!(restarted.look_through().await.expect("it looks"), 0, "read twice");
-        drop((store, writer));
+        drop((store, trail, restarted));
+        writing.await.expect("no panic");
     }
 }

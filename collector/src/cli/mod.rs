@@ -5,6 +5,7 @@ mod cases;
 mod client;
 mod events;
 mod evidence;
+mod examples;
 mod folder;
 mod nodes;
 mod plans;
@@ -19,7 +20,7 @@ use crate::cli::client::Client;
 
 /// Remembers what your containers did after they are gone: collects, judges, contains and reports.
 #[derive(Debug, Parser)]
-#[command(name = "mayfly", version, disable_help_subcommand = true, after_help = EXAMPLES)]
+#[command(name = "mayfly", version, disable_help_subcommand = true, after_help = examples::ALL)]
 pub struct Cli {
     /// The collector's data folder.
     #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/mayfly-collector")]
@@ -32,22 +33,11 @@ pub struct Cli {
     pub command: Command,
 }
 
-const EXAMPLES: &str = "Examples:
-  mayfly serve --data ./data                      run a collector
-  mayfly node add node-1 --out ./node-1           make a certificate for a node's agent
-  mayfly cases                                    what happened
-  mayfly case MF-2026-0001                        one case: findings, reasons, joins
-  mayfly plan MF-2026-0001                        what would be done about it
-  mayfly approve MF-2026-0001 --plan 3f9c1a2b     do it
-  mayfly undo MF-2026-0001                        take it back
-  mayfly report MF-2026-0001 --format html --out report.html
-  mayfly evidence export MF-2026-0001 --out evidence.zip
-  mayfly verify evidence.zip                      check it anywhere, offline";
-
 /// One command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run a collector: receive, keep, judge, answer.
+    #[command(after_help = examples::SERVE)]
     Serve {
         /// Configuration, TOML. Default: none is needed.
         #[arg(long, value_name = "FILE")]
@@ -56,15 +46,19 @@ pub enum Command {
     /// Whether the collector is well.
     Status,
     /// The cases, newest last.
+    #[command(after_help = examples::CASES)]
     Cases,
     /// One case.
+    #[command(after_help = examples::CASE)]
     Case {
         /// Its name.
         id: String,
     },
     /// Events as the nodes saw them.
+    #[command(after_help = examples::EVENTS)]
     Events(events::Wanted),
     /// The newest plan of a case.
+    #[command(after_help = examples::PLAN)]
     Plan {
         /// The case.
         id: String,
@@ -76,6 +70,7 @@ pub enum Command {
         speaker: Option<String>,
     },
     /// Say yes (or no) to a plan. What waited for it is then done, checked and written down.
+    #[command(after_help = examples::APPROVE)]
     Approve {
         /// The case.
         id: String,
@@ -90,6 +85,7 @@ pub enum Command {
         speaker: Option<String>,
     },
     /// Plan to take back what was done. The plan waits for a yes like any other.
+    #[command(after_help = examples::UNDO)]
     Undo {
         /// The case.
         id: String,
@@ -101,6 +97,7 @@ pub enum Command {
         speaker: Option<String>,
     },
     /// The incident report.
+    #[command(after_help = examples::REPORT)]
     Report {
         /// The case.
         id: String,
@@ -112,14 +109,16 @@ pub enum Command {
         out: Option<PathBuf>,
     },
     /// Sealed evidence.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = examples::EVIDENCE)]
     Evidence(EvidenceCommand),
     /// Check an exported bundle, offline: hashes, signatures, chains.
+    #[command(after_help = examples::VERIFY)]
     Verify {
         /// The zip file, or the folder that it was unpacked to.
         bundle: PathBuf,
     },
     /// The nodes that were ever connected.
+    #[command(after_help = examples::NODES)]
     Nodes,
     /// One node.
     #[command(subcommand)]
@@ -141,11 +140,13 @@ pub enum ReportFormat {
 #[derive(Debug, Subcommand)]
 pub enum EvidenceCommand {
     /// What was captured for a case.
+    #[command(after_help = examples::LIST)]
     List {
         /// The case.
         id: String,
     },
     /// Everything that the case rests on, as one zip file.
+    #[command(after_help = examples::EXPORT)]
     Export {
         /// The case.
         id: String,
@@ -159,6 +160,7 @@ pub enum EvidenceCommand {
 #[derive(Debug, Subcommand)]
 pub enum NodeCommand {
     /// Make a certificate for a node's agent.
+    #[command(after_help = examples::NODE)]
     Add {
         /// The node's name.
         name: String,

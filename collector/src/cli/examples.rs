@@ -1,0 +1,103 @@
+//! What `--help` shows below each command: lines that can be typed as they stand, with a case and a plan of one's own. Gives texts only.
+
+/// `mayfly`.
+pub(super) const ALL: &str = "Examples:
+  mayfly serve --data ./data                      run a collector
+  mayfly node add node-1 --out ./node-1           make a certificate for a node's agent
+  mayfly cases                                    what happened
+  mayfly case MF-2026-0001                        one case: findings, reasons, joins
+  mayfly plan MF-2026-0001                        what would be done about it
+  mayfly approve MF-2026-0001 --plan 3f9c1a2b     do it
+  mayfly undo MF-2026-0001                        take it back
+  mayfly report MF-2026-0001 --format html --out report.html
+  mayfly evidence export MF-2026-0001 --out evidence.zip
+  mayfly verify evidence.zip                      check it anywhere, offline";
+
+pub(super) const SERVE: &str = "Examples:
+  mayfly serve --data ./data                      without configuration, for this machine only
+  mayfly serve --config /etc/mayfly/collector.toml --json";
+
+pub(super) const CASES: &str = "Examples:
+  mayfly cases
+  mayfly cases --json | jq -r '.cases[].id'";
+
+pub(super) const CASE: &str = "Examples:
+  mayfly case MF-2026-0001
+  mayfly case MF-2026-0001 --json | jq .";
+
+pub(super) const EVENTS: &str = "Examples:
+  mayfly events --node node-1 --from 2026-11-21T18:10:00Z --to 2026-11-21T18:12:00Z
+  mayfly events --limit 1000 --json";
+
+pub(super) const PLAN: &str = "Examples:
+  mayfly plan MF-2026-0001                        the newest plan, with its digest
+  mayfly plan MF-2026-0001 --new                  another one, which somebody else approves";
+
+pub(super) const APPROVE: &str = "Examples:
+  mayfly approve MF-2026-0001 --plan 3f9c1a2b
+  mayfly approve MF-2026-0001 --plan 3f9c1a2b --deny     it can then never be approved";
+
+pub(super) const UNDO: &str = "Examples:
+  mayfly undo MF-2026-0001                        prints a plan, which somebody else approves
+  mayfly undo MF-2026-0001 --plan 3f9c1a2b";
+
+pub(super) const REPORT: &str = "Examples:
+  mayfly report MF-2026-0001
+  mayfly report MF-2026-0001 --format html --out report.html";
+
+pub(super) const EVIDENCE: &str = "Examples:
+  mayfly evidence list MF-2026-0001
+  mayfly evidence export MF-2026-0001 --out evidence.zip";
+
+pub(super) const LIST: &str = "Examples:
+  mayfly evidence list MF-2026-0001
+  mayfly evidence list MF-2026-0001 --json | jq '.artifacts[].sha256'";
+
+pub(super) const EXPORT: &str = "Examples:
+  mayfly evidence export MF-2026-0001 --out evidence.zip";
+
+pub(super) const VERIFY: &str = "Examples:
+  mayfly verify evidence.zip                      exit status 1 where anything does not fit or is not there
+  mayfly verify evidence.zip --json";
+
+pub(super) const NODES: &str = "Examples:
+  mayfly nodes
+  mayfly nodes --json";
+
+pub(super) const NODE: &str = "Examples:
+  mayfly node add node-1 --out ./node-1           then copy the folder to that node";
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory, Parser};
+
+    use super::super::Cli;
+
+    /// The examples of a command and of all below it.
+    fn examples(command: &Command) -> Vec<String> {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let own = help.lines().filter_map(|line| line.strip_prefix("  ")).map(str::to_owned);
+        own.chain(command.get_subcommands().flat_map(examples)).collect()
+    }
+
+    #[test]
+    fn each_example_can_be_typed_as_it_stands() {
+        let examples = examples(&Cli::command());
+        assert!(examples.len() > 20, "{examples:?}");
+        for example in examples {
+            let typed = example.split("  ").next().and_then(|line| line.split(" | ").next()).unwrap_or_default();
+            let parsed = Cli::try_parse_from(typed.split_whitespace());
+            assert!(parsed.is_ok(), "{example}: {}", parsed.expect_err("it was refused"));
+        }
+    }
+
+    #[test]
+    fn each_command_that_is_told_something_has_an_example() {
+        let mut waiting = vec![Cli::command()];
+        while let Some(command) = waiting.pop() {
+            let asks = command.get_positionals().next().is_some();
+            assert!(!asks || command.get_after_help().is_some(), "{}", command.get_name());
+            waiting.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -101,10 +101,10 @@ impl Incident {
         .with_context(|| format!("the case: {:#}", self.collector.ask(&["case", id]).unwrap_or_default()))
     }
 
-    /// The newest plan, once `wanted` says so.
+    /// The newest plan, once `wanted` says so. A case that has just begun has none yet.
     pub fn plan_when(&self, id: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         eventually(what, PATIENCE, || {
-            let plan = self.collector.ask(&["plan", id])?;
+            let Ok(plan) = self.collector.ask(&["plan", id]) else { return Ok(None) };
             Ok(wanted(&plan).then_some(plan))
         })
         .with_context(|| format!("the plan: {:#}", self.collector.ask(&["plan", id]).unwrap_or_default()))

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::Value;
 use tests::world::agent::replay as replay_agent;
+use tests::world::cloud::Cloud;
 use tests::world::collector::Collector;
 use tests::world::incident::{Incident, PATIENCE, steps};
 use tests::world::place::Place;
@@ -89,26 +90,19 @@ fn cloud(teller: &mut Teller, incident: &Incident, id: &str) -> Result<()> {
     let done = incident.collector.show(&["approve", id, "--plan", short, "--as", "alice"])?;
     teller.show(&format!("mayfly approve {id} --plan {short} --as alice"), &done);
     let cloud = incident.cloud.as_ref().context("a stand-in cloud")?;
-    teller.say(
-        "aws",
-        &format!(
-            "AWS says: key {made} is {}; the role's policies: {}.",
-            cloud.key_status(&made)?,
-            list(&cloud.role_policies()?)
-        ),
-    );
+    aws_says(teller, cloud, &made)?;
     let undo = incident.collector.ask(&["undo", id, "--plan", short, "--as", "alice"])?;
     let back = text(&undo, "/digest").get(..16).context("an undo has a digest")?.to_owned();
     let done = incident.collector.show(&["approve", id, "--plan", &back, "--as", "bob"])?;
     teller.show(&format!("mayfly undo {id} --as alice; mayfly approve {id} --plan {back} --as bob"), &done);
-    teller.say(
-        "aws",
-        &format!(
-            "AWS says: key {made} is {}; the role's policies: {}.",
-            cloud.key_status(&made)?,
-            list(&cloud.role_policies()?)
-        ),
-    );
+    aws_says(teller, cloud, &made)?;
+    Ok(())
+}
+
+/// What became of the key and the role, by the cloud's own word.
+fn aws_says(teller: &mut Teller, cloud: &Cloud, made: &str) -> Result<()> {
+    let (status, policies) = (cloud.key_status(made)?, list(&cloud.role_policies()?));
+    teller.say("aws", &format!("AWS says: key {made} is {status}; the role's policies: {policies}."));
     Ok(())
 }
 

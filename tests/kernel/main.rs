@@ -4,6 +4,7 @@
 #![allow(missing_docs, reason = "tests are named as sentences")]
 
 mod cgroup;
+mod evasion;
 mod file;
 mod network;
 mod process;

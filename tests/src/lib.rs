@@ -3,4 +3,5 @@
 //! touches a process, a mount or an interface that it did not make.
 #![forbid(unsafe_code)]
 
+pub mod evasion;
 pub mod world;

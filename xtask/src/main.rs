@@ -6,6 +6,7 @@ mod bench;
 mod build;
 mod demo;
 mod ebpf;
+mod evasion;
 mod place;
 mod rustc;
 mod setup;
@@ -85,6 +86,12 @@ What was found, an input that breaks a parser included, is kept below cargo's ta
     /// Holds what no compiler holds: file size, crate imports, where unsafe code stands, words of work not done.
     #[command(after_help = "Prints `path:line: what, and what to do` for each violation.")]
     Tidy,
+    /// Writes the table of the README that is made from data: what becomes of each evasion.
+    #[command(after_help = "Example:
+  cargo xtask readme   after a change of tests/evasion.toml
+
+`cargo xtask tidy` fails where the README and that table differ.")]
+    Readme,
     /// Runs one real attack on a real container, and shows how it is seen, stopped, contained and reported.
     #[command(disable_help_flag = true, after_help = "The arguments are the demo's own: cargo xtask demo --help")]
     Demo {
@@ -136,6 +143,7 @@ fn run(verb: Verb) -> Result<bool> {
             let files = tidy::check(&place.root)?;
             println!("tidy: {files} files");
         }
+        Verb::Readme => evasion::write(&place.root)?,
         Verb::Demo { arguments } => demo::run(&place, &arguments)?,
         Verb::Bench { json } => return bench::run(&place, if json { Form::Json } else { Form::Table }),
     }

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use crate::evasion;
 use lexer::Parted;
 
 /// Folders that hold nothing written by a person.
@@ -64,7 +65,7 @@ pub(crate) fn check(root: &Path) -> Result<usize> {
     let mut paths = Vec::new();
     collect(root, "", &mut paths)?;
     paths.sort();
-    let mut found = Vec::new();
+    let mut found = evasions(root, &paths)?;
     for path in &paths {
         let bytes = fs::read(root.join(path)).with_context(|| format!("read {path}"))?;
         found.extend(check_file(root, path, &String::from_utf8_lossy(&bytes)));
@@ -78,8 +79,23 @@ pub(crate) fn check(root: &Path) -> Result<usize> {
     bail!("{}\n{} violations", lines.join("\n"), lines.len())
 }
 
+/// The table of evasions stands in the README as it is, and each of its cases has a test.
+fn evasions(root: &Path, paths: &[String]) -> Result<Vec<Violation>> {
+    let read = |path: &str| fs::read_to_string(root.join(path)).with_context(|| format!("read {path}"));
+    let (table, readme) = (read(evasion::TABLE)?, read(evasion::README)?);
+    let tests = paths.iter().filter(|path| path.starts_with("tests/") && extension(path) == "rs");
+    let sources = tests.map(|path| read(path)).collect::<Result<Vec<_>>>()?;
+    let without = evasion::without_test(&table, &sources)?.into_iter().map(|number| {
+        Violation::new(evasion::TABLE, 1, format!("no test begins case {number}: write it with `begin({number})`"))
+    });
+    let differs = (evasion::readme(&readme, &table)? != readme).then(|| {
+        Violation::new(evasion::README, 1, "the table of evasions is old: run `cargo xtask readme`".to_owned())
+    });
+    Ok(without.chain(differs).collect())
+}
+
 fn check_file(root: &Path, path: &str, text: &str) -> Vec<Violation> {
-    let extension = path.rsplit_once('.').map_or("", |(_, extension)| extension);
+    let extension = extension(path);
     let mut found = Vec::new();
     if extension == "rs" {
         let source = Source::new(path, text);
@@ -96,6 +112,10 @@ fn check_file(root: &Path, path: &str, text: &str) -> Vec<Violation> {
         found.extend(links::check(path, text, |target| root.join(target).exists()));
     }
     found
+}
+
+fn extension(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
 fn collect(root: &Path, folder: &str, paths: &mut Vec<String>) -> Result<()> {

@@ -72,7 +72,7 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
         match decode(bytes) {
             Ok(record) => {
                 let class = Class::from_number(record.header.class).map_or(crate::loss::ALL, Class::name);
-                self.ledger.sequence(class, record.header.cpu, record.header.sequence);
+                self.ledger.sequence(class, u32::from(record.header.cpu), record.header.sequence);
                 self.observer.observe(&record, &self.clock, &mut self.events);
                 self.pass_on();
             }

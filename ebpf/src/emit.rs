@@ -40,7 +40,7 @@ pub enum Wake {
 
 impl About {
     /// Its lengths are found when it is sent.
-    pub const fn new(kind: Kind, flags: u16, wake: Wake) -> Self {
+    pub const fn new(kind: Kind, flags: u32, wake: Wake) -> Self {
         Self { kind, flags, wake, body: 0, length: 0 }
     }
 }
@@ -48,7 +48,7 @@ impl About {
 impl Wake {
     /// At once, where the record is of a container.
     #[inline(always)]
-    pub fn of_container(flags: u16) -> Self {
+    pub fn of_container(flags: u32) -> Self {
         if flags & flag::CONTAINER == 0 { Self::Later } else { Self::Now }
     }
 
@@ -68,7 +68,7 @@ const BPF_RB_FORCE_WAKEUP: u64 = 2;
 /// What a header says beside what this module knows.
 pub struct About {
     pub kind: Kind,
-    pub flags: u16,
+    pub flags: u32,
     pub wake: Wake,
     /// Bytes of the body.
     pub body: u16,
@@ -127,7 +127,7 @@ pub fn header(class: Class, about: &About, identity: &Identity) -> Header {
         kind: about.kind as u16,
         flags: about.flags,
         // SAFETY: takes nothing, gives a number.
-        cpu: unsafe { bpf_get_smp_processor_id() },
+        cpu: unsafe { bpf_get_smp_processor_id() } as u16,
         class: class as u8,
         version: VERSION,
         body: about.body,

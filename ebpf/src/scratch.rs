@@ -157,16 +157,16 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
 
     /// Sets marks of the record; [`Builder::marks`] gives all.
     #[inline(always)]
-    pub fn mark(&mut self, flags: u16) {
+    pub fn mark(&mut self, flags: u32) {
         // SAFETY: the field is inside the map's value, and ours while we have the room.
         unsafe { (*self.scratch).marks |= u64::from(flags) };
     }
 
     /// The marks that were set.
     #[inline(always)]
-    pub fn marks(&self) -> u16 {
+    pub fn marks(&self) -> u32 {
         // SAFETY: as in `mark`.
-        unsafe { (*self.scratch).marks as u16 }
+        unsafe { (*self.scratch).marks as u32 }
     }
 
     /// Gives the room back without a record.

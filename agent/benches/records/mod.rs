@@ -152,7 +152,7 @@ impl Node {
         out.push(self.record(Kind::Close, Class::Network, flag::OUTGOING, process, close.as_bytes(), b""));
     }
 
-    fn record(&mut self, kind: Kind, class: Class, flags: u16, process: Process, body: &[u8], tail: &[u8]) -> Vec<u8> {
+    fn record(&mut self, kind: Kind, class: Class, flags: u32, process: Process, body: &[u8], tail: &[u8]) -> Vec<u8> {
         self.boot_ns += 2_000 + self.random() % 3_000;
         let cpu = process.pid % CPUS;
         let sequence = &mut self.sequence[class as usize][cpu as usize];
@@ -161,7 +161,7 @@ impl Node {
             length: u32::try_from(size_of::<Header>() + body.len() + tail.len()).expect("small"),
             kind: kind as u16,
             flags,
-            cpu,
+            cpu: u16::try_from(cpu).expect("small"),
             class: class as u8,
             version: VERSION,
             body: u16::try_from(body.len()).expect("small"),

@@ -194,7 +194,7 @@ pub struct Cgroup<'a> {
 
 impl Record<'_> {
     /// Whether a mark of [`flag`] is set.
-    pub fn has(&self, mark: u16) -> bool {
+    pub fn has(&self, mark: u32) -> bool {
         self.header.flags & mark != 0
     }
 

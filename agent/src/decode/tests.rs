@@ -137,9 +137,9 @@ fn other_versions_kinds_and_classes_are_refused_by_name() {
         bytes[at] = byte;
         decode(&bytes).map(|_| ()).expect_err("not a record")
     };
-    assert_eq!(with(4, 99), Malformed::Kind { kind: 99 });
+    assert_eq!(with(8, 99), Malformed::Kind { kind: 99 });
     assert_eq!(with(12, 9), Malformed::Class { class: 9 });
-    assert_eq!(with(13, 2), Malformed::Version { found: 2 });
+    assert_eq!(with(13, VERSION + 1), Malformed::Version { found: VERSION + 1 });
     assert_eq!(with(14, 9), Malformed::Body { kind: Kind::Exit, found: 9 });
 }
 

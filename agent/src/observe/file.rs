@@ -11,7 +11,7 @@ use super::sensitive::Sensitive;
 use crate::decode::{self, Record};
 
 /// Marks that say that some piece of a path is missing.
-const CUT: u16 = flag::PATH_TRUNCATED | flag::DIRECTORY_TRUNCATED | flag::SECOND_TRUNCATED;
+const CUT: u32 = flag::PATH_TRUNCATED | flag::DIRECTORY_TRUNCATED | flag::SECOND_TRUNCATED;
 
 pub(crate) fn open(record: &Record<'_>, open: &decode::FileOpen<'_>, sensitive: &Sensitive) -> Body {
     // The kernel's own path where there is one: it follows links, which the name does not.

@@ -42,8 +42,7 @@ impl LostExec {
         let [group, _] = ids(&status, "Gid:")?;
         let program = fs::metadata(folder.join("exe")).ok()?;
         let mut path = link("exe")?;
-        let marks = u16::try_from(stopped.marks).ok()?;
-        if marks & (flag::MEMFD | flag::DELETED) != 0 && path.ends_with(DELETED) {
+        if stopped.marks & (flag::MEMFD | flag::DELETED) != 0 && path.ends_with(DELETED) {
             path.truncate(path.len() - DELETED.len());
         }
         let arguments = seed::bounded(&folder.join("cmdline"), MAX_ARGUMENTS as u64)?;
@@ -71,7 +70,7 @@ impl LostExec {
             filesystem: 0,
         };
         let parent_start_ns = seed::start_tick(proc, parent).unwrap_or_default().saturating_mul(TICK_NS);
-        let header = header(pid, user, marks, stopped, (parent, parent_start_ns));
+        let header = header(pid, user, stopped, (parent, parent_start_ns));
         let directory = link("cwd").unwrap_or_default();
         // Last: all that was read is of the process that was stopped.
         let same = seed::start_tick(proc, pid)? == stopped.start_ns / TICK_NS;
@@ -86,11 +85,11 @@ impl LostExec {
     }
 }
 
-fn header(pid: u32, uid: u32, marks: u16, stopped: &Stopped, (parent_pid, parent_start_ns): (u32, u64)) -> Header {
+fn header(pid: u32, uid: u32, stopped: &Stopped, (parent_pid, parent_start_ns): (u32, u64)) -> Header {
     Header {
         length: 0,
         kind: Kind::Exec as u16,
-        flags: marks | flag::STOPPED_IN_KERNEL | flag::FROM_PROC,
+        flags: stopped.marks | flag::STOPPED_IN_KERNEL | flag::FROM_PROC,
         cpu: 0,
         class: Class::Process as u8,
         version: VERSION,
@@ -135,7 +134,7 @@ mod tests {
     fn this_process_is_told_as_the_kernel_would_have() {
         let (proc, pid) = (Path::new("/proc"), std::process::id());
         let start_ns = seed::one(proc, pid).expect("the test runs").key.start_ns;
-        let stopped = Stopped { start_ns, boot_ns: 5, cgroup_id: 42, stopped_for: 1, marks: flag::CONTAINER.into() };
+        let stopped = Stopped { start_ns, boot_ns: 5, cgroup_id: 42, stopped_for: 1, marks: flag::CONTAINER };
         let lost = LostExec::read(proc, pid, &stopped).expect("the test runs");
         let Record { header, body: Body::Exec(exec) } = lost.record() else { panic!("an exec") };
         let program = std::env::current_exe().expect("it runs").into_os_string().into_vec();

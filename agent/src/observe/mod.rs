@@ -73,7 +73,7 @@ impl Observer {
     pub fn observe(&mut self, record: &Record<'_>, clock: &Clock, out: &mut Vec<Event>) {
         let header = &record.header;
         let now_ns = header.boot_ns;
-        let stamp = Stamp { boot_ns: now_ns, cpu: header.cpu, sequence: header.sequence };
+        let stamp = Stamp { boot_ns: now_ns, cpu: u32::from(header.cpu), sequence: header.sequence };
         self.origin.advance(now_ns);
         let body = match &record.body {
             Body::CgroupMade(cgroup) => {

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Raised when the meaning of any byte changes: an agent refuses records of another version.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// No record is longer: the tail of an exec at its bounds, rounded up.
 pub const MAX_RECORD: usize = 28 * 1024;
@@ -14,12 +14,12 @@ pub const MAX_RECORD: usize = 28 * 1024;
 pub struct Header {
     /// Bytes of the whole record, this header included.
     pub length: u32,
+    /// Of [`flag`].
+    pub flags: u32,
     /// A [`Kind`].
     pub kind: u16,
-    /// Of [`flag`].
-    pub flags: u16,
-    /// The CPU that made the record.
-    pub cpu: u32,
+    /// The CPU that made the record: no kernel counts more than 8192.
+    pub cpu: u16,
     /// A [`Class`].
     pub class: u8,
     /// [`VERSION`].
@@ -52,31 +52,33 @@ const _: () = assert!(size_of::<Header>() == 72);
 /// Marks of a record. A mark that a kind does not use is not set on it.
 pub mod flag {
     /// The process was stopped by the kernel program, before the first instruction of its new image.
-    pub const STOPPED_IN_KERNEL: u16 = 1 << 0;
+    pub const STOPPED_IN_KERNEL: u32 = 1 << 0;
     /// The path or name lost bytes: the beginning of a path, the end of a name.
-    pub const PATH_TRUNCATED: u16 = 1 << 1;
+    pub const PATH_TRUNCATED: u32 = 1 << 1;
     /// The end of the arguments is missing.
-    pub const ARGUMENTS_TRUNCATED: u16 = 1 << 2;
+    pub const ARGUMENTS_TRUNCATED: u32 = 1 << 2;
     /// The beginning of the directory is missing.
-    pub const DIRECTORY_TRUNCATED: u16 = 1 << 3;
+    pub const DIRECTORY_TRUNCATED: u32 = 1 << 3;
     /// The executable is an anonymous file in memory.
-    pub const MEMFD: u16 = 1 << 4;
+    pub const MEMFD: u32 = 1 << 4;
     /// The executable is in the writable layer of an overlay.
-    pub const UPPER_LAYER: u16 = 1 << 5;
+    pub const UPPER_LAYER: u32 = 1 << 5;
     /// The executable has no name left (its link count is 0).
-    pub const DELETED: u16 = 1 << 6;
+    pub const DELETED: u32 = 1 << 6;
     /// The owner of the socket was not seen to take it: process fields are 0.
-    pub const OWNER_UNKNOWN: u16 = 1 << 7;
+    pub const OWNER_UNKNOWN: u32 = 1 << 7;
     /// The connection was begun from this side.
-    pub const OUTGOING: u16 = 1 << 8;
+    pub const OUTGOING: u32 = 1 << 8;
     /// A field could not be read and holds 0 or nothing.
-    pub const FIELD_MISSING: u16 = 1 << 9;
+    pub const FIELD_MISSING: u32 = 1 << 9;
     /// The kernel program counts the cgroup as a container's.
-    pub const CONTAINER: u16 = 1 << 10;
+    pub const CONTAINER: u32 = 1 << 10;
     /// The second name of the record lost bytes (the new name of a rename).
-    pub const SECOND_TRUNCATED: u16 = 1 << 11;
+    pub const SECOND_TRUNCATED: u32 = 1 << 11;
     /// Not the kernel's record: that one was lost, and the agent made this from `/proc`.
-    pub const FROM_PROC: u16 = 1 << 12;
+    pub const FROM_PROC: u32 = 1 << 12;
+    /// Somebody was about to do this, and the kernel had not answered yet: it may have refused it, or failed.
+    pub const ATTEMPT: u32 = 1 << 13;
 }
 
 /// What a record tells.

@@ -38,7 +38,7 @@ pub fn known(cgroup_id: u64) -> u32 {
 
 /// The record's mark of a container.
 #[inline(always)]
-pub fn container(cgroup_id: u64) -> u16 {
+pub fn container(cgroup_id: u64) -> u32 {
     if known(cgroup_id) & CONTAINER == 0 { 0 } else { flag::CONTAINER }
 }
 
@@ -47,7 +47,7 @@ pub fn container(cgroup_id: u64) -> u16 {
 /// An anonymous file is one of a filesystem in memory whose name begins as `memfd_create` makes it and that no folder holds.
 /// The writable layer of an overlay is read from the overlay's own inode, which names the upper file if there is one.
 #[inline(always)]
-pub fn marks(inode: u64, filesystem: u32, links: u32, dentry: u64) -> u16 {
+pub fn marks(inode: u64, filesystem: u32, links: u32, dentry: u64) -> u32 {
     if links == 0 {
         return if matches!(filesystem, TMPFS | HUGETLBFS) && is_memfd(dentry) { flag::MEMFD } else { flag::DELETED };
     }
@@ -72,7 +72,7 @@ fn upper(inode: u64) -> Option<u64> {
 ///
 /// Noted before it is done: where the table is full, nobody is stopped whom the agent could not find.
 #[inline(always)]
-pub fn stop(facts: u32, marks: u16, identity: &Identity, mount_namespace: u32) -> u32 {
+pub fn stop(facts: u32, marks: u32, identity: &Identity, mount_namespace: u32) -> u32 {
     if facts == 0 || mount_namespace == 0 || mount_namespace == config!(host_mount_namespace) {
         return 0;
     }
@@ -92,7 +92,7 @@ pub fn stop(facts: u32, marks: u16, identity: &Identity, mount_namespace: u32) -
         boot_ns: unsafe { bpf_ktime_get_boot_ns() },
         cgroup_id: identity.cgroup_id,
         stopped_for: asked,
-        marks: u32::from(marks),
+        marks,
     };
     if STOPPED.insert(identity.pid, stopped, 0).is_err() {
         return 0;

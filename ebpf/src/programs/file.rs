@@ -194,7 +194,7 @@ fn empty(open: &Open) -> FileOpen {
 pub struct Named {
     pub name_length: u16,
     pub directory_length: u16,
-    pub flags: u16,
+    pub flags: u32,
 }
 
 /// Appends a name, and its directory if it is relative.
@@ -223,7 +223,7 @@ pub fn begin(body: usize) -> Option<Record> {
 
 /// Sends a finished record of a file, which may be of these patterns of the sensitive list.
 #[inline(always)]
-pub fn end<T: Copy>(record: Record, kind: Kind, flags: u16, candidates: u64, body: T) {
+pub fn end<T: Copy>(record: Record, kind: Kind, flags: u32, candidates: u64, body: T) {
     let Some(identity) = Identity::current() else {
         emit::lose(Class::File, Outcome::ReadFault);
         record.abandon();

@@ -38,7 +38,7 @@ impl Owner {
     }
 
     #[inline(always)]
-    fn flags(&self) -> u16 {
+    fn flags(&self) -> u32 {
         if self.identity.pid == 0 {
             return flag::OWNER_UNKNOWN;
         }

@@ -216,7 +216,7 @@ fn arguments(record: &mut Builder<RECORD, WALK>, task: u64, body: &mut Exec) -> 
 
 /// The marks of an exec as the bits for which it may be stopped.
 #[inline(always)]
-fn facts(flags: u16) -> u32 {
+fn facts(flags: u32) -> u32 {
     let mut facts = 0;
     if flags & flag::MEMFD != 0 {
         facts |= watch::MEMFD;

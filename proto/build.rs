@@ -2,7 +2,7 @@
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo::rerun-if-changed=sensor");
-    let nouns = ["event", "process", "file", "network", "order", "ingest"];
+    let nouns = ["event", "process", "file", "network", "privilege", "kernel", "order", "ingest"];
     let files: Vec<String> = nouns.iter().map(|noun| format!("sensor/v1/{noun}.proto")).collect();
     let descriptors = protox::compile(&files, ["."])?;
     tonic_prost_build::configure().bytes(".mayfly.sensor.v1.Block.payload").compile_fds(descriptors)?;

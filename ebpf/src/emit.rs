@@ -16,6 +16,9 @@ use crate::number;
 // A page each: the agent gives the real sizes at load, multiples of the page size of the machine.
 #[map]
 static RING_PROCESS: RingBuf = RingBuf::with_byte_size(4096, 0);
+/// Of both rare classes, so that neither waits behind what comes by the thousand.
+#[map]
+static RING_GUARD: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static RING_NETWORK: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
@@ -156,6 +159,7 @@ pub fn send(class: Class, wake: Wake, record: *const u8, length: u64) {
 fn ring(class: Class) -> *mut RingBuf {
     let ring = match class {
         Class::Process => &raw const RING_PROCESS,
+        Class::Privilege | Class::Kernel => &raw const RING_GUARD,
         Class::Network => &raw const RING_NETWORK,
         Class::File => &raw const RING_FILE,
     };

@@ -158,6 +158,10 @@ pub const FILE_RENAME: LogSource<'static> = node("file_rename");
 pub const FILE_CHANGE: LogSource<'static> = node("file_change");
 /// A connection was opened or accepted, or a first datagram sent.
 pub const NETWORK_CONNECTION: LogSource<'static> = node("network_connection");
+/// Powers taken, and used on other processes.
+pub const PRIVILEGE: LogSource<'static> = node("privilege");
+/// A change to the kernel itself, or a way into it beside system calls.
+pub const KERNEL: LogSource<'static> = node("kernel");
 /// An entry of AWS `CloudTrail`.
 pub const CLOUDTRAIL: LogSource<'static> =
     LogSource { category: None, product: Some("aws"), service: Some("cloudtrail") };
@@ -175,6 +179,8 @@ pub const WELL_KNOWN: &[LogSource<'static>] = &[
     FILE_DELETE,
     FILE_RENAME,
     FILE_CHANGE,
+    PRIVILEGE,
+    KERNEL,
     CLOUDTRAIL,
     KUBERNETES_AUDIT,
 ];

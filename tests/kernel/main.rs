@@ -6,8 +6,10 @@
 mod cgroup;
 mod evasion;
 mod file;
+mod guard;
 mod network;
 mod process;
 mod ring;
+mod stimulus;
 mod stopped;
 mod watch;

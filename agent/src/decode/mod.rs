@@ -2,6 +2,8 @@
 //! alignment; gives a [`Record`] or says what is [`Malformed`]. Copies the plain fields only; never panics, never reads
 //! beyond the bytes.
 
+mod kernel;
+mod privilege;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -11,6 +13,9 @@ use ebpf_common::record::{self, process::watch};
 use zerocopy::FromBytes;
 
 use tail::Tail;
+
+pub use kernel::Change;
+pub use privilege::Privilege;
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,6 +104,10 @@ pub enum Body<'a> {
     FileRename(FileRename<'a>),
     /// A mode was changed.
     FileChmod(FileChmod<'a>),
+    /// Powers taken, and used on other processes.
+    Privilege(Privilege),
+    /// A change to the kernel itself.
+    Kernel(Change),
     /// A cgroup was made.
     CgroupMade(Cgroup<'a>),
     /// A cgroup was removed.
@@ -233,6 +242,8 @@ fn body<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Body<'a>, Mal
         Kind::FileUnlink => Body::FileUnlink(file_unlink(kind, header, rest)?),
         Kind::FileRename => Body::FileRename(file_rename(kind, header, rest)?),
         Kind::FileChmod => Body::FileChmod(file_chmod(kind, header, rest)?),
+        Kind::Userfault => Body::Privilege(privilege::userfault(header, rest)?),
+        Kind::UringSetup => Body::Kernel(kernel::uring_setup(header, rest)?),
         Kind::CgroupMade => Body::CgroupMade(cgroup(kind, header, rest)?),
         Kind::CgroupGone => Body::CgroupGone(cgroup(kind, header, rest)?),
     })

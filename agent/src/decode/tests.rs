@@ -69,6 +69,8 @@ fn one_of_each() -> Vec<Vec<u8>> {
             record::FileChmod { name_length: 2, ..record::FileChmod::new_zeroed() }.as_bytes(),
             b"/x",
         ),
+        bytes(Kind::Userfault, record::Userfault { flags: 1, result: 3 }.as_bytes(), b""),
+        bytes(Kind::UringSetup, record::UringSetup::new_zeroed().as_bytes(), b""),
         bytes(Kind::CgroupMade, record::Cgroup { path_length: 2, ..record::Cgroup::new_zeroed() }.as_bytes(), b"/x"),
         bytes(Kind::CgroupGone, record::Cgroup { path_length: 2, ..record::Cgroup::new_zeroed() }.as_bytes(), b"/x"),
     ]
@@ -161,7 +163,7 @@ proptest! {
 
     #[test]
     fn a_true_record_with_changed_bytes_is_a_record_or_malformed(
-        which in 0_usize..13,
+        which in 0_usize..Kind::ALL.len(),
         changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
         let mut bytes = one_of_each().swap_remove(which);

@@ -9,7 +9,7 @@ use super::sensitive::SensitivePath;
 pub struct KernelConfig {
     /// Room of the rings. Too small: records are lost while the agent is slow, and counted.
     pub rings: RingBytes,
-    /// Leave the agent's own files and connections out; they are counted as excluded. Its processes are always told.
+    /// Leave out what the agent itself does, which is counted as excluded. Its processes are always told.
     pub exclude_self: bool,
     /// Paths whose opening for reading is told too; at most 64. Empty: only what is opened for writing, or refused.
     pub sensitive: Vec<SensitivePath>,
@@ -29,6 +29,8 @@ pub struct KernelConfig {
 pub struct RingBytes {
     /// Processes and cgroups.
     pub process: u32,
+    /// Privilege and the kernel itself.
+    pub guard: u32,
     /// Connections.
     pub network: u32,
     /// Files.
@@ -41,7 +43,7 @@ impl Default for RingBytes {
     /// A quarter of a second of a fork bomb and of a connection flood, half of one of an unpacking archive; the rings are read every few
     /// milliseconds. Each page is mapped twice, and so counts twice where a process's resident memory is looked at.
     fn default() -> Self {
-        Self { process: 4 * MIB, network: 2 * MIB, file: 8 * MIB }
+        Self { process: 4 * MIB, guard: MIB, network: 2 * MIB, file: 8 * MIB }
     }
 }
 

@@ -127,6 +127,7 @@ fn object(config: &KernelConfig, layout: &Layout, sensitive: &SensitiveList) -> 
         .override_global("CONFIG", constants.as_bytes(), true)
         .override_global("OFFSETS", layout.offsets.as_bytes(), true)
         .map_max_entries("RING_PROCESS", ring_size(config.rings.process))
+        .map_max_entries("RING_GUARD", ring_size(config.rings.guard))
         .map_max_entries("RING_NETWORK", ring_size(config.rings.network))
         .map_max_entries("RING_FILE", ring_size(config.rings.file))
         .load(OBJECT)
@@ -210,12 +211,15 @@ fn attach(ebpf: &mut Ebpf, root: &Path) -> Result<(Vec<HookState>, Option<String
 }
 
 fn rings(ebpf: &mut Ebpf) -> Result<Rings, LoadError> {
-    let process: RingBuf<MapData> = map(ebpf, "RING_PROCESS")?;
-    let network: RingBuf<MapData> = map(ebpf, "RING_NETWORK")?;
-    let file: RingBuf<MapData> = map(ebpf, "RING_FILE")?;
-    let [process, network, file] = [(Class::Process, process), (Class::Network, network), (Class::File, file)]
-        .map(|(class, ring)| Ring::new(class, ring));
-    Rings::new(process, network, file).map_err(LoadError::Bell)
+    const RINGS: [(&str, &[Class]); Rings::COUNT] = [
+        ("RING_PROCESS", &[Class::Process]),
+        ("RING_GUARD", &[Class::Privilege, Class::Kernel]),
+        ("RING_NETWORK", &[Class::Network]),
+        ("RING_FILE", &[Class::File]),
+    ];
+    let [process, guard, network, file] =
+        RINGS.map(|(name, classes)| map(ebpf, name).map(|ring: RingBuf<MapData>| Ring::new(classes, ring)));
+    Rings::new([process?, guard?, network?, file?]).map_err(LoadError::Bell)
 }
 
 /// A map of the object, which still has it: the programs that are loaded later look for it there.

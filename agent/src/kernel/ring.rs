@@ -9,20 +9,20 @@ use ebpf_common::Class;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
-/// The ring of one class.
+/// One ring.
 pub struct Ring {
-    class: Class,
+    classes: &'static [Class],
     ring: RingBuf<MapData>,
 }
 
 impl Ring {
-    pub(super) fn new(class: Class, ring: RingBuf<MapData>) -> Self {
-        Self { class, ring }
+    pub(super) fn new(classes: &'static [Class], ring: RingBuf<MapData>) -> Self {
+        Self { classes, ring }
     }
 
     /// Which records it carries.
-    pub fn class(&self) -> Class {
-        self.class
+    pub fn classes(&self) -> &'static [Class] {
+        self.classes
     }
 
     /// Gives up to `most` records to `each`, oldest first, and says how many there were. Fewer than `most`: it is empty now.
@@ -41,6 +41,8 @@ impl Ring {
 pub struct Rings {
     /// Processes and cgroups.
     pub process: Ring,
+    /// Privilege and the kernel itself.
+    pub guard: Ring,
     /// Connections.
     pub network: Ring,
     /// Files.
@@ -52,16 +54,18 @@ pub struct Rings {
 }
 
 impl Rings {
+    /// How many there are.
+    pub const COUNT: usize = 4;
     /// How often somebody has to look: records that nothing waits for wake nobody, so this is how late they are. Longer would
     /// cost room in the rings; shorter costs an idle machine.
     pub const LOOK: Duration = Duration::from_millis(5);
 
-    pub(super) fn new(process: Ring, network: Ring, file: Ring) -> io::Result<Self> {
+    pub(super) fn new([process, guard, network, file]: [Ring; Self::COUNT]) -> io::Result<Self> {
         let bell = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        for (number, ring) in [&process, &network, &file].into_iter().enumerate() {
+        for (number, ring) in [&process, &guard, &network, &file].into_iter().enumerate() {
             bell.add(&ring.ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, number as u64))?;
         }
-        Ok(Self { process, network, file, bell, is_left: false })
+        Ok(Self { process, guard, network, file, bell, is_left: false })
     }
 
     /// Waits until a kernel program asks to be read, or for [`Rings::LOOK`]. Then the rings are to be drained.
@@ -70,7 +74,7 @@ impl Rings {
             return Ok(());
         }
         let longest = EpollTimeout::try_from(Self::LOOK).unwrap_or(EpollTimeout::ZERO);
-        match self.bell.wait(&mut [EpollEvent::empty(); 3], longest) {
+        match self.bell.wait(&mut [EpollEvent::empty(); Self::COUNT], longest) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(cause) => Err(cause.into()),
         }
@@ -78,7 +82,8 @@ impl Rings {
 
     /// Gives up to `most` records of each ring to `each`, the urgent rings first, and says how many there were.
     pub fn drain(&mut self, most: usize, mut each: impl FnMut(&[u8])) -> usize {
-        let counts = [&mut self.process, &mut self.network, &mut self.file].map(|ring| ring.drain(most, &mut each));
+        let rings = [&mut self.process, &mut self.guard, &mut self.network, &mut self.file];
+        let counts = rings.map(|ring| ring.drain(most, &mut each));
         self.is_left = counts.contains(&most);
         counts.iter().sum()
     }

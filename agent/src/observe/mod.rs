@@ -4,10 +4,12 @@
 //! before what it did). Cannot fail: what is not known is said to be unknown. Positions are the log's to give.
 
 mod file;
+mod kernel;
 pub mod lost_exec;
 mod network;
 pub mod node_event;
 mod path;
+mod privilege;
 mod process;
 pub mod sensitive;
 
@@ -99,6 +101,8 @@ impl Observer {
             Body::FileUnlink(unlink) => file::unlink(record, unlink),
             Body::FileRename(rename) => file::rename(record, rename),
             Body::FileChmod(chmod) => file::chmod(record, chmod),
+            Body::Privilege(privilege) => privilege::body(*privilege),
+            Body::Kernel(change) => kernel::body(change),
         };
         if file::is_chance_hit(&body) {
             self.silent += 1;

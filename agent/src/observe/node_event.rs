@@ -43,6 +43,8 @@ pub fn sources(event: &Event) -> [Option<LogSource<'static>>; 2] {
         Some(Body::FileUnlink(_)) => [Some(fields::FILE_DELETE), None],
         Some(Body::FileRename(_)) => [Some(fields::FILE_RENAME), None],
         Some(Body::FileChmod(_)) => [Some(fields::FILE_CHANGE), None],
+        Some(Body::UserfaultMade(_)) => [Some(fields::PRIVILEGE), None],
+        Some(Body::UringMade(_)) => [Some(fields::KERNEL), None],
         Some(Body::Connect(_) | Body::Accept(_) | Body::DatagramFlow(_)) => [Some(fields::NETWORK_CONNECTION), None],
         _ => [None, None],
     }

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use clap::Args;
 use collector_core::model::event::Raw;
+use collector_core::model::fact::Named;
 use collector_core::model::{Body, NodeEvent};
 use serde_json::Value;
 
@@ -95,6 +96,8 @@ fn what(body: &Body) -> String {
             format!("close {}:{} sent {sent} received {received}", flow.remote, flow.remote_port)
         }
         Body::DatagramFlow { flow, .. } => format!("udp {}:{}", flow.remote, flow.remote_port),
+        Body::Privilege(privilege) => facts(privilege.kind(), &privilege.facts(), privilege.result()),
+        Body::Kernel(change) => facts(change.kind(), &change.facts(), change.result()),
         Body::ContainerSeen(seen) => format!("container {} {}/{}", seen.runtime, seen.pod_namespace, seen.pod_name),
         Body::ContainerGone { container_id } => format!("container gone {container_id}"),
         Body::Loss { class, reason, count, .. } => format!("LOST {count} {class} events: {reason}"),
@@ -104,4 +107,9 @@ fn what(body: &Body) -> String {
         }
         Body::AgentStarted { version, kernel_release, .. } => format!("agent {version} started on {kernel_release}"),
     }
+}
+
+fn facts(kind: &str, facts: &[Named<'_>], result: i32) -> String {
+    let facts: Vec<String> = facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
+    format!("{} {} = {result}", say::words(kind), facts.join(" "))
 }

@@ -9,4 +9,6 @@ pub mod server;
 pub mod session;
 pub mod translate;
 mod translate_body;
+mod translate_kernel;
+mod translate_privilege;
 pub mod wire;

@@ -8,6 +8,9 @@ use collector_core::model::{Body, ProcessKey};
 use proto::v1;
 use proto::v1::event::Body as Wire;
 
+use super::translate_kernel::kernel;
+use super::translate_privilege::privilege;
+
 /// Translates one body; `key` completes a process key with its node and boot.
 pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> Option<Body> {
     Some(match wire {
@@ -18,6 +21,8 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
         Wire::Exit(exit) => Body::Exit { code: exit.code, signal: exit.signal },
         Wire::FileOpen(_) | Wire::FileUnlink(_) | Wire::FileRename(_) | Wire::FileChmod(_) => file(wire)?,
         Wire::Connect(_) | Wire::Accept(_) | Wire::Close(_) | Wire::DatagramFlow(_) => network(wire)?,
+        Wire::UserfaultMade(_) => Body::Privilege(Box::new(privilege(&wire)?)),
+        Wire::UringMade(_) => Body::Kernel(Box::new(kernel(&wire)?)),
         Wire::ContainerSeen(seen) => Body::ContainerSeen(Box::new(container(seen))),
         Wire::ContainerGone(gone) => Body::ContainerGone { container_id: gone.container_id },
         Wire::Loss(loss) => Body::Loss {

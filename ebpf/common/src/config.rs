@@ -8,7 +8,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub struct Config {
     /// After this long without a send, a datagram to the same peer is the first of a new flow.
     pub datagram_window_ns: u64,
-    /// Records of the classes file and network about this process are counted as excluded; 0: of none.
+    /// Records about this process are counted as excluded, but those of the class process; 0: of none.
     pub own_pid: u32,
     /// Inode number of the initial mount namespace: what runs in it is never stopped at exec, because a container runtime
     /// enters the container's cgroup from there, and may run from an anonymous file.

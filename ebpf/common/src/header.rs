@@ -111,11 +111,15 @@ pub enum Kind {
     FileRename = 34,
     /// A mode was changed.
     FileChmod = 35,
+    /// A descriptor that is told of page faults was asked for.
+    Userfault = 52,
+    /// An `io_uring` was asked for.
+    UringSetup = 68,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -129,6 +133,8 @@ impl Kind {
         Self::FileUnlink,
         Self::FileRename,
         Self::FileChmod,
+        Self::Userfault,
+        Self::UringSetup,
     ];
 
     /// The kind with this number.
@@ -137,7 +143,7 @@ impl Kind {
     }
 }
 
-/// What is counted, numbered and sent together: one ring each.
+/// What is counted and numbered together. Each has a ring of its own but the two that are rare, which share one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Class {
@@ -147,13 +153,17 @@ pub enum Class {
     Network = 1,
     /// Opened and changed files.
     File = 2,
+    /// Powers taken, and used on other processes.
+    Privilege = 3,
+    /// Changes to the kernel itself.
+    Kernel = 4,
 }
 
 impl Class {
     /// How many there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 5;
     /// All classes, the most urgent first.
-    pub const ALL: [Self; Self::COUNT] = [Self::Process, Self::Network, Self::File];
+    pub const ALL: [Self; Self::COUNT] = [Self::Process, Self::Privilege, Self::Kernel, Self::Network, Self::File];
 
     /// The class with this number.
     pub fn from_number(number: u8) -> Option<Self> {
@@ -166,6 +176,8 @@ impl Class {
             Self::Process => "process",
             Self::Network => "network",
             Self::File => "file",
+            Self::Privilege => "privilege",
+            Self::Kernel => "kernel",
         }
     }
 }

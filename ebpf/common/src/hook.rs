@@ -85,6 +85,8 @@ pub const HOOKS: &[Hook] = &[
     syscall("sys_exit_fchmod", "fchmod", "file"),
     syscall("sys_exit_fchmodat", "fchmodat", "file"),
     syscall("sys_exit_fchmodat2", "fchmodat2", "file"),
+    syscall("sys_exit_userfaultfd", "userfaultfd", "privilege"),
+    syscall("sys_exit_io_uring_setup", "io_uring_setup", "kernel"),
     row("quarantine_egress", Attach::Quarantine, "network", (5, 12)),
     row("quarantine_ingress", Attach::Quarantine, "network", (5, 12)),
 ];

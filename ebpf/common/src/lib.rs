@@ -15,6 +15,8 @@
 //!           │ FileUnlink 16    │ name │ directory
 //!           │ FileRename 16    │ name │ directory │ new name │ new directory
 //!           │ FileChmod 24     │ path │ name │ directory
+//!           │ Userfault 8
+//!           │ UringSetup 16
 //!           │ CgroupMade 16    │ path
 //!           │ CgroupGone 16    │ path
 //! ```

@@ -13,6 +13,8 @@
 //! | `sys_exit_unlink`, `unlinkat`, `rmdir` | `FileUnlink` | tracepoint | 5.15 |
 //! | `sys_exit_rename`, `renameat`, `renameat2` | `FileRename` | tracepoint | 5.15 |
 //! | `sys_exit_chmod`, `fchmod`, `fchmodat`, `fchmodat2` | `FileChmod` | tracepoint | 5.15 |
+//! | `sys_exit_userfaultfd` | `Userfault` | tracepoint | 5.15 |
+//! | `sys_exit_io_uring_setup` | `UringSetup` | tracepoint | 5.15 |
 //! | `cgroup_skb` of a quarantined cgroup | none: drops packets | tracepoint | 5.12 |
 //!
 //! 5.12 is the first kernel whose programs may add to a number and read it in one instruction (`emit`), 5.15 the first whose
@@ -24,8 +26,11 @@ mod cgroup;
 mod enforce;
 mod file;
 mod file_names;
+mod guard;
+mod kernel;
 mod network;
 mod network_datagram;
+mod privilege;
 mod process;
 mod quarantine;
 mod socket;

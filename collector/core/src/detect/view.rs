@@ -28,6 +28,8 @@ pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
         Body::Connect { .. } | Body::Accept { .. } | Body::DatagramFlow { .. } => {
             [Some(fields::NETWORK_CONNECTION), None]
         }
+        Body::Privilege(_) => [Some(fields::PRIVILEGE), None],
+        Body::Kernel(_) => [Some(fields::KERNEL), None],
         Body::Fork { .. }
         | Body::Close { .. }
         | Body::ContainerSeen(_)

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::entity::ProcessKey;
 use super::evidence::EvidenceRef;
+use super::kernel::Change;
+use super::privilege::Privilege;
 use super::time::Moment;
 
 /// Bytes that an attacker chose. They stay bytes until somebody reads them; `Display` escapes them. In JSON: a string where they are
@@ -137,6 +139,8 @@ pub enum Body {
     Accept { flow: Flow },
     Close { flow: Flow, sent: u64, received: u64, outgoing: bool },
     DatagramFlow { flow: Flow, metadata_service: bool },
+    Privilege(Box<Privilege>),
+    Kernel(Box<Change>),
     ContainerSeen(Box<ContainerSeen>),
     ContainerGone { container_id: String },
     Loss { class: String, reason: String, count: u64, from_ns: u64, to_ns: u64 },

@@ -7,7 +7,10 @@ pub mod edge;
 pub mod entity;
 pub mod event;
 pub mod evidence;
+pub mod fact;
 pub mod finding;
+pub mod kernel;
+pub mod privilege;
 pub mod time;
 
 pub use audit::{AuditEntry, AuditSource};
@@ -17,4 +20,6 @@ pub use entity::{Entity, Identity, ProcessKey};
 pub use event::{Actor, Body, NodeEvent, Origin};
 pub use evidence::{Claim, EvidenceRef, NonEmpty};
 pub use finding::{Finding, FindingId, Level};
+pub use kernel::Change;
+pub use privilege::Privilege;
 pub use time::{Moment, Order};

@@ -1,6 +1,7 @@
 //! One line for each thing that happened, in order of time, from all planes. Takes node events, audit entries and the journal; gives lines that
 //! say who, what and where it stands. Where the clocks cannot tell which of two came first, it says so.
 
+mod powers;
 mod words;
 
 use std::collections::BTreeSet;

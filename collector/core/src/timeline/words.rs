@@ -1,5 +1,6 @@
 //! Facts as short sentences. Takes one event, entry or record; gives who and what. Attacker-chosen text is escaped and kept apart from our own.
 
+use super::powers;
 use crate::custody::{Kind, Record};
 use crate::model::event::{Exec, Flow, Raw};
 use crate::model::{AuditEntry, Body, NodeEvent};
@@ -41,6 +42,14 @@ pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
             remote(flow),
         ),
         Body::DatagramFlow { flow, .. } => said("sent a datagram to", remote(flow)),
+        Body::Privilege(privilege) => {
+            let (did, facts) = powers::privilege(privilege);
+            said(&did, facts)
+        }
+        Body::Kernel(change) => {
+            let (did, facts) = powers::change(change);
+            said(&did, facts)
+        }
         Body::ContainerSeen(container) => said("saw a container begin", container.name.clone()),
         Body::ContainerGone { container_id } => said("saw a container end", short(container_id)),
         Body::Loss { class, reason, count, .. } => {

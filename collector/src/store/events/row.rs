@@ -2,9 +2,10 @@
 //! attacker chose escaped. Never read back: the event as it was is in the `wire` column.
 
 use collector_core::model::event::{Flow, Raw};
+use collector_core::model::fact::Fact;
 use collector_core::model::{Actor, Body, Origin};
 
-use Fact::{Flag, Number, Text};
+use Fact::{Flag, Number, Text, Word};
 
 /// What a body gives to the columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -46,7 +47,7 @@ pub fn row(body: &Body) -> Row {
                 ..rest(
                     "exec",
                     &[
-                        ("directory", Text(&text(&exec.directory))),
+                        ("directory", Text(&exec.directory)),
                         ("device", Number(exec.device.into())),
                         ("inode", Number(exec.inode)),
                         ("links", Number(exec.links.into())),
@@ -79,6 +80,10 @@ pub fn row(body: &Body) -> Row {
         Body::DatagramFlow { flow, metadata_service } => {
             Row { flow: Some(*flow), ..rest("datagram_flow", &[("metadata_service", Flag(*metadata_service))]) }
         }
+        Body::Privilege(privilege) => {
+            Row { result: Some(privilege.result()), ..rest(privilege.kind(), &privilege.facts()) }
+        }
+        Body::Kernel(change) => Row { result: Some(change.result()), ..rest(change.kind(), &change.facts()) },
         Body::ContainerSeen(_)
         | Body::ContainerGone { .. }
         | Body::Loss { .. }
@@ -98,7 +103,7 @@ fn file(body: &Body) -> Row {
                 &[
                     ("flags", Number((*flags).into())),
                     ("mode", Number((*mode).into())),
-                    ("sensitive", Text(sensitive)),
+                    ("sensitive", Word(sensitive)),
                     ("truncated", Flag(*truncated)),
                 ],
             )
@@ -111,7 +116,7 @@ fn file(body: &Body) -> Row {
         Body::FileRename { from, to, result, truncated } => Row {
             path: Some(text(from)),
             result: Some(*result),
-            ..rest("file_rename", &[("to", Text(&text(to))), ("truncated", Flag(*truncated))])
+            ..rest("file_rename", &[("to", Text(to)), ("truncated", Flag(*truncated))])
         },
         Body::FileChmod { path, mode, result, truncated } => Row {
             path: Some(text(path)),
@@ -135,13 +140,6 @@ fn told_by_agent(body: &Body) -> Row {
     Row { kind, rest: serde_json::to_string(body).ok(), ..Row::default() }
 }
 
-/// A value without a column.
-enum Fact<'a> {
-    Number(u64),
-    Flag(bool),
-    Text(&'a str),
-}
-
 /// JSON without a tree of it in between: this runs once for each event that ever arrives.
 fn rest(kind: &'static str, facts: &[(&str, Fact<'_>)]) -> Row {
     let mut json = String::with_capacity(32 * facts.len());
@@ -152,7 +150,8 @@ fn rest(kind: &'static str, facts: &[(&str, Fact<'_>)]) -> Row {
         match fact {
             Number(number) => json.push_str(&number.to_string()),
             Flag(flag) => json.push_str(if *flag { "true" } else { "false" }),
-            Text(text) => json.push_str(&serde_json::Value::from(*text).to_string()),
+            Word(word) => json.push_str(&serde_json::Value::from(*word).to_string()),
+            Text(raw) => json.push_str(&serde_json::Value::from(text(raw)).to_string()),
         }
     }
     json.push('}');

@@ -1,0 +1,35 @@
+// What the tests have a process do: one call each, raw, as an attacker would make it. The first argument says which; what came out is
+// written to standard output as a decimal number (a negative errno where it failed). Never does more than that one thing.
+
+#define _GNU_SOURCE
+#include <errno.h>
+#include <linux/io_uring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+static long answer(long result) { return result < 0 ? -errno : result; }
+
+static long userfault(void) { return answer(syscall(SYS_userfaultfd, 1 /* UFFD_USER_MODE_ONLY */)); }
+
+static long uring_setup(unsigned flags) {
+    struct io_uring_params params = {.flags = flags};
+    return answer(syscall(SYS_io_uring_setup, 8, &params));
+}
+
+int main(int count, char **arguments) {
+    const char *what = count > 1 ? arguments[1] : "";
+    long result;
+    if (!strcmp(what, "userfault")) {
+        result = userfault();
+    } else if (!strcmp(what, "uring_setup")) {
+        result = uring_setup(count > 2 ? (unsigned)atoi(arguments[2]) : 0);
+    } else {
+        fprintf(stderr, "no such stimulus: %s\n", what);
+        return 2;
+    }
+    printf("%ld\n", result);
+    return 0;
+}

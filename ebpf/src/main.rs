@@ -1,7 +1,7 @@
 //! The kernel programs. They take what a hook gives and put records into rings; they never decide but where the agent told
 //! them to stop an exec or drop a packet, and never wait.
 //!
-//! To be read in this order: `programs` (what hangs where), `identity` (who), `path` (which file), `emit` (the only way out),
+//! To be read in this order: `programs` (what hangs where), `identity` (who), `path` and `object` (which file), `emit` (the only way out),
 //! `read` (the only reader of kernel and user memory).
 #![no_std]
 #![no_main]
@@ -15,6 +15,7 @@ mod emit;
 mod filter;
 mod identity;
 mod number;
+mod object;
 mod path;
 mod programs;
 mod read;

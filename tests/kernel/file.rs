@@ -20,6 +20,22 @@ fn open<T>(watch: &Watch, path: &Path, question: impl Fn(&FileOpen<'_>) -> Optio
 const ACCESS_MODE: u32 = 0o3;
 const READ_ONLY: u32 = 0;
 
+/// What another program says of a file: the first word of its answer.
+fn said(command: &mut Command) -> String {
+    let output = command.output().expect("start a program");
+    let text = String::from_utf8(output.stdout).expect("it says it in words");
+    text.split_whitespace().next().unwrap_or_default().to_owned()
+}
+
+fn mount_id(path: &Path) -> String {
+    said(Command::new("findmnt").args(["-n", "-o", "ID", "--target"]).arg(path))
+}
+
+/// As `FS_IOC_GETVERSION` has it.
+fn generation(path: &Path) -> String {
+    said(Command::new("lsattr").args(["-v", "-d"]).arg(path))
+}
+
 fn only_reads(open: &FileOpen<'_>) -> bool {
     open.fixed.flags & ACCESS_MODE == READ_ONLY
 }
@@ -32,8 +48,11 @@ fn an_open_that_makes_a_file_says_so() {
     let file = File::create(&path).expect("make a file");
     let facts = file.metadata().expect("it is there");
     open(watch, &path, |open| {
-        assert_eq!((open.fixed.created, open.fixed.inode), (1, facts.ino()));
-        assert_eq!(open.fixed.file_mode, facts.mode());
+        let object = &open.fixed.object;
+        assert_eq!((open.fixed.created, object.inode, object.mode), (1, facts.ino(), facts.mode()));
+        assert_eq!((object.links, object.marks), (1, 0));
+        assert_eq!(object.mount_id.to_string(), mount_id(&path));
+        assert_eq!(object.generation.to_string(), generation(&path));
         assert_eq!(open.fixed.flags & 0o1103, 0o1101, "write, create, truncate");
         assert!(open.fixed.result >= 0);
         Some(())

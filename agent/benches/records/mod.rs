@@ -118,13 +118,18 @@ impl Node {
     fn open(&mut self, process: Process) -> Vec<u8> {
         let path = format!("/workspace/project/build/module_{}.o", self.random() % 5_000);
         let body = record::FileOpen {
-            inode: 700_000 + self.random() % 100_000,
-            device: 45,
+            object: record::Object {
+                inode: 700_000 + self.random() % 100_000,
+                device: 45,
+                mount_id: 612,
+                mode: 0o100_644,
+                links: 1,
+                ..record::Object::UNKNOWN
+            },
             flags: 0o1101,
             mode: 0o644,
             result: 3,
             created: 1,
-            file_mode: 0o100_644,
             path_length: u16::try_from(path.len()).expect("short"),
             path_components: 5,
             ..record::FileOpen::new_zeroed()

@@ -158,6 +158,8 @@ pub struct FileOpen<'a> {
 pub struct FileUnlink<'a> {
     /// Plain fields.
     pub fixed: record::FileUnlink,
+    /// What had the name, where the hook has it.
+    pub path: &'a [u8],
     /// As the process gave it.
     pub name: &'a [u8],
     /// Where `name` starts, if it is relative.
@@ -292,10 +294,11 @@ fn file_open<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileOpen
 
 fn file_unlink<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileUnlink<'a>, Malformed> {
     let (fixed, mut tail) = fixed::<record::FileUnlink>(kind, header, rest)?;
+    let path = tail.take(fixed.path_length)?;
     let name = tail.take(fixed.name_length)?;
     let directory = tail.take(fixed.directory_length)?;
     tail.end()?;
-    Ok(FileUnlink { fixed, name, directory })
+    Ok(FileUnlink { fixed, path, name, directory })
 }
 
 fn file_rename<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileRename<'a>, Malformed> {

@@ -49,8 +49,14 @@ fn one_of_each() -> Vec<Vec<u8>> {
         ),
         bytes(
             Kind::FileUnlink,
-            record::FileUnlink { name_length: 1, directory_length: 2, ..record::FileUnlink::new_zeroed() }.as_bytes(),
-            b"x/y",
+            record::FileUnlink {
+                path_length: 2,
+                name_length: 1,
+                directory_length: 2,
+                ..record::FileUnlink::new_zeroed()
+            }
+            .as_bytes(),
+            b"/zx/y",
         ),
         bytes(
             Kind::FileRename,

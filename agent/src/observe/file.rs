@@ -3,8 +3,9 @@
 //! Takes a decoded record and the list of sensitive paths; gives the wire's body, its paths whole.
 
 use ebpf_common::header::flag;
+use ebpf_common::record::{self, file::object as marks};
 use proto::v1::event::Body;
-use proto::v1::{FileChmod, FileOpen, FileRename, FileUnlink};
+use proto::v1::{FileChmod, FileObject, FileOpen, FileRename, FileUnlink};
 
 use super::path::resolve;
 use super::sensitive::Sensitive;
@@ -14,8 +15,7 @@ use crate::decode::{self, Record};
 const CUT: u32 = flag::PATH_TRUNCATED | flag::DIRECTORY_TRUNCATED | flag::SECOND_TRUNCATED;
 
 pub(crate) fn open(record: &Record<'_>, open: &decode::FileOpen<'_>, sensitive: &Sensitive) -> Body {
-    // The kernel's own path where there is one: it follows links, which the name does not.
-    let path = if open.path.is_empty() { resolve(open.directory, open.name) } else { open.path.to_vec() };
+    let path = path(open.path, open.directory, open.name);
     let class = sensitive.class(open.fixed.candidates, &path).unwrap_or_default().to_owned();
     Body::FileOpen(FileOpen {
         path,
@@ -24,6 +24,9 @@ pub(crate) fn open(record: &Record<'_>, open: &decode::FileOpen<'_>, sensitive: 
         mode: open.fixed.mode,
         sensitive: class,
         result: open.fixed.result,
+        object: object(&open.fixed.object),
+        created: open.fixed.created == 1,
+        by_handle: open.fixed.by_handle == 1,
     })
 }
 
@@ -43,9 +46,10 @@ pub(crate) fn changes(flags: u32) -> bool {
 
 pub(crate) fn unlink(record: &Record<'_>, unlink: &decode::FileUnlink<'_>) -> Body {
     Body::FileUnlink(FileUnlink {
-        path: resolve(unlink.directory, unlink.name),
+        path: path(unlink.path, unlink.directory, unlink.name),
         truncated: record.has(CUT),
         result: unlink.fixed.result,
+        object: object(&unlink.fixed.object),
     })
 }
 
@@ -55,16 +59,38 @@ pub(crate) fn rename(record: &Record<'_>, rename: &decode::FileRename<'_>) -> Bo
         to: resolve(rename.new_directory, rename.new_name),
         truncated: record.has(CUT),
         result: rename.fixed.result,
+        flags: rename.fixed.flags,
+        object: object(&rename.fixed.object),
+        replaced: object(&rename.fixed.replaced),
     })
 }
 
 pub(crate) fn chmod(record: &Record<'_>, chmod: &decode::FileChmod<'_>) -> Body {
-    let named = !chmod.name.is_empty();
     Body::FileChmod(FileChmod {
-        path: if named { resolve(chmod.directory, chmod.name) } else { chmod.path.to_vec() },
+        path: path(chmod.path, chmod.directory, chmod.name),
         truncated: record.has(CUT),
         mode: chmod.fixed.mode,
         result: chmod.fixed.result,
         descriptor: chmod.fixed.descriptor,
+        object: object(&chmod.fixed.object),
+    })
+}
+
+/// The kernel's own path where there is one: it follows links, which the name does not.
+fn path(path: &[u8], directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if path.is_empty() { resolve(directory, name) } else { path.to_vec() }
+}
+
+fn object(found: &record::Object) -> Option<FileObject> {
+    (*found != record::Object::UNKNOWN).then_some(FileObject {
+        device: found.device,
+        inode: found.inode,
+        generation: found.generation,
+        mount_id: found.mount_id,
+        mount_unique: found.mount_unique,
+        mode: found.mode,
+        links: found.links,
+        upper_layer: found.marks & marks::UPPER_LAYER != 0,
+        whiteout: found.marks & marks::WHITEOUT != 0,
     })
 }

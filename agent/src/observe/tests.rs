@@ -117,13 +117,12 @@ fn flow(remote: &str, port: u16) -> record::Flow {
 fn open(path: &'static str, candidates: u64, flags: u32) -> decode::FileOpen<'static> {
     let fixed = record::FileOpen {
         candidates,
-        inode: 5,
-        device: 8,
+        object: record::Object { inode: 5, device: 8, mode: 0o100_644, ..record::Object::UNKNOWN },
         flags,
         mode: 0o644,
         result: 3,
         created: 0,
-        file_mode: 0o100_644,
+        by_handle: 0,
         path_length: 0,
         name_length: 0,
         directory_length: 0,
@@ -228,6 +227,8 @@ fn a_relative_rename_is_made_whole() {
     let mut world = World::new();
     world.cgroup(HOST, "/");
     let fixed = record::FileRename {
+        object: record::Object::UNKNOWN,
+        replaced: record::Object::UNKNOWN,
         result: 0,
         flags: 0,
         name_length: 0,

@@ -11,10 +11,10 @@
 //!           │ Accept 48
 //!           │ Close 72
 //!           │ Datagram 48
-//!           │ FileOpen 48      │ path │ name │ directory
-//!           │ FileUnlink 16    │ name │ directory
-//!           │ FileRename 16    │ name │ directory │ new name │ new directory
-//!           │ FileChmod 24     │ path │ name │ directory
+//!           │ FileOpen 72      │ path │ name │ directory
+//!           │ FileUnlink 56    │ path │ name │ directory
+//!           │ FileRename 96    │ name │ directory │ new name │ new directory
+//!           │ FileChmod 64     │ path │ name │ directory
 //!           │ Userfault 8
 //!           │ UringSetup 16
 //!           │ CgroupMade 16    │ path

@@ -10,7 +10,7 @@ use ebpf_common::header::flag;
 use ebpf_common::record::process::{Stopped, watch};
 
 use crate::identity::Identity;
-use crate::{config, offset, read};
+use crate::{config, object, offset, read};
 
 /// Cgroup → marks of `ebpf_common::config::cgroup`, and the facts to stop for.
 #[map]
@@ -51,7 +51,7 @@ pub fn marks(inode: u64, filesystem: u32, links: u32, dentry: u64) -> u32 {
     if links == 0 {
         return if matches!(filesystem, TMPFS | HUGETLBFS) && is_memfd(dentry) { flag::MEMFD } else { flag::DELETED };
     }
-    if filesystem == OVERLAY && upper(inode).is_some() {
+    if filesystem == OVERLAY && object::upper(inode).is_some() {
         return flag::UPPER_LAYER;
     }
     0
@@ -60,12 +60,6 @@ pub fn marks(inode: u64, filesystem: u32, links: u32, dentry: u64) -> u32 {
 #[inline(always)]
 fn is_memfd(dentry: u64) -> bool {
     read::pointer(dentry, offset!(dentry_name)).and_then(read::kernel::<[u8; 6]>) == Some(*b"memfd:")
-}
-
-#[inline(always)]
-fn upper(inode: u64) -> Option<u64> {
-    let overlay = inode.wrapping_sub(u64::from(offset!(ovl_inode_vfs)));
-    read::pointer(overlay, offset!(ovl_inode_upper))
 }
 
 /// Stops the current process if its cgroup is a container's that is watched for one of `facts`. Gives those that were asked for.

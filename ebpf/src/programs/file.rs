@@ -12,9 +12,9 @@ use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::TracePointContext;
 use ebpf_common::header::flag;
 use ebpf_common::loss::Outcome;
-use ebpf_common::record::FileOpen;
 use ebpf_common::record::file::{MAX_FILE_PATH, MAX_NAME};
 use ebpf_common::record::process::MAX_DIRECTORY;
+use ebpf_common::record::{FileOpen, FileRename, Object};
 use ebpf_common::{Class, Header, Kind};
 
 use super::call::{self, Arguments, WORKING_DIRECTORY};
@@ -23,10 +23,10 @@ use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::path::{self, Place};
 use crate::scratch::{Builder, Scratch};
-use crate::{filter, offset, read};
+use crate::{filter, object, offset, read};
 
 /// The longest is a rename: two names, two directories.
-pub const RECORD: usize = size_of::<Header>() + size_of::<FileOpen>() + 2 * (MAX_NAME + MAX_DIRECTORY);
+pub const RECORD: usize = size_of::<Header>() + size_of::<FileRename>() + 2 * (MAX_NAME + MAX_DIRECTORY);
 pub const WALK: usize = path::room(MAX_FILE_PATH);
 pub const FILE_PATH: u64 = MAX_FILE_PATH as u64;
 
@@ -130,12 +130,8 @@ fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
     let path = record.path::<FILE_PATH>(place);
     let body = FileOpen {
         candidates,
-        inode: read::field(inode, offset!(inode_number)).unwrap_or(0),
-        device: read::pointer(inode, offset!(inode_super))
-            .and_then(|filesystem| read::field(filesystem, offset!(super_device)))
-            .unwrap_or(0),
-        created: u32::from(mode & MODE_CREATED != 0),
-        file_mode: u32::from(file_mode),
+        object: object::of(inode, place.mount),
+        created: u16::from(mode & MODE_CREATED != 0),
         path_length: path.length,
         path_components: path.components,
         ..empty(&ask(result))
@@ -175,13 +171,12 @@ fn failed(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
 fn empty(open: &Open) -> FileOpen {
     FileOpen {
         candidates: 0,
-        inode: 0,
-        device: 0,
+        object: Object::UNKNOWN,
         flags: open.flags,
         mode: if open.flags & CREATE == 0 { 0 } else { open.mode },
         result: open.result,
         created: 0,
-        file_mode: 0,
+        by_handle: 0,
         path_length: 0,
         name_length: 0,
         directory_length: 0,

@@ -7,13 +7,13 @@
 use aya_ebpf::macros::tracepoint;
 use aya_ebpf::programs::TracePointContext;
 use ebpf_common::header::flag;
-use ebpf_common::record::{FileChmod, FileRename, FileUnlink};
+use ebpf_common::record::{FileChmod, FileRename, FileUnlink, Object};
 use ebpf_common::{Class, Kind};
 
 use super::call::{self, Arguments, WORKING_DIRECTORY};
 use super::file::{FILE_PATH, begin, end, named};
 use crate::path::Place;
-use crate::{filter, offset};
+use crate::{filter, object, offset};
 
 const REMOVE_DIRECTORY: u32 = 0x200;
 /// No pattern of the sensitive list is asked about.
@@ -51,7 +51,15 @@ fn unlinked(result: i32, directory: i32, name: u64, flags: u32) -> Option<()> {
     let mut record = begin(size_of::<FileUnlink>())?;
     let named = named(&mut record, directory, name);
     let (name_length, directory_length) = (named.name_length, named.directory_length);
-    let body = FileUnlink { result, flags, name_length, directory_length, reserved: 0 };
+    let body = FileUnlink {
+        object: Object::UNKNOWN,
+        result,
+        flags,
+        path_length: 0,
+        name_length,
+        directory_length,
+        reserved: 0,
+    };
     end(record, Kind::FileUnlink, named.flags, NONE, body);
     Some(())
 }
@@ -96,6 +104,8 @@ fn renamed(result: i32, from: (i32, u64), to: (i32, u64), flags: u32) -> Option<
     let mut marks = old.flags | new.flags & !flag::PATH_TRUNCATED;
     marks |= if new.flags & flag::PATH_TRUNCATED == 0 { 0 } else { flag::SECOND_TRUNCATED };
     let body = FileRename {
+        object: Object::UNKNOWN,
+        replaced: Object::UNKNOWN,
         result,
         flags,
         name_length: old.name_length,
@@ -141,6 +151,7 @@ fn changed(result: i32, directory: i32, name: u64, mode: u32) -> Option<()> {
     let mut record = begin(size_of::<FileChmod>())?;
     let named = named(&mut record, directory, name);
     let body = FileChmod {
+        object: Object::UNKNOWN,
         result,
         mode,
         descriptor: -1,
@@ -170,12 +181,20 @@ fn changed_open(result: i32) -> Option<()> {
     let (descriptor, mode) = (given.first() as i32, given.second() as u32);
     let mut record = begin(size_of::<FileChmod>())?;
     let place = call::file(descriptor).and_then(|file| Place::read(file + u64::from(offset!(file_path))));
-    let (path_length, marks) = place.map_or((0, flag::FIELD_MISSING), |place| {
+    let (object, path_length, marks) = place.map_or((Object::UNKNOWN, 0, flag::FIELD_MISSING), |place| {
         let path = record.path::<FILE_PATH>(place);
-        (path.length, if path.truncated { flag::PATH_TRUNCATED } else { 0 })
+        (object::at(place), path.length, if path.truncated { flag::PATH_TRUNCATED } else { 0 })
     });
-    let body =
-        FileChmod { result, mode, descriptor, path_length, name_length: 0, directory_length: 0, reserved: [0; 3] };
+    let body = FileChmod {
+        object,
+        result,
+        mode,
+        descriptor,
+        path_length,
+        name_length: 0,
+        directory_length: 0,
+        reserved: [0; 3],
+    };
     end(record, Kind::FileChmod, marks, NONE, body);
     Some(())
 }

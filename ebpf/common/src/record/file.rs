@@ -10,6 +10,44 @@ pub const MAX_FILE_PATH: usize = 2048;
 /// Longest name, its end cut off where it is longer.
 pub const MAX_NAME: usize = 1024;
 
+/// Which file, whatever its names say. All zero where the hook does not have the object: an inode is never 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Object {
+    /// Inode.
+    pub inode: u64,
+    /// The mount that it was reached by, as a number that this boot never gives again; 0 where the kernel has none (before 6.8).
+    pub mount_unique: u64,
+    /// Device, as the kernel counts: major << 20 | minor.
+    pub device: u32,
+    /// Which of the files that had this inode number, as its filesystem counts.
+    pub generation: u32,
+    /// The mount as `/proc/self/mountinfo` names it; 0 where the hook has no mount.
+    pub mount_id: u32,
+    /// Type and permission bits.
+    pub mode: u32,
+    /// Names that it has.
+    pub links: u32,
+    /// Of [`object`].
+    pub marks: u32,
+}
+
+const _: () = assert!(size_of::<Object>() == 40);
+
+impl Object {
+    /// The hook does not have it.
+    pub const UNKNOWN: Self =
+        Self { inode: 0, mount_unique: 0, device: 0, generation: 0, mount_id: 0, mode: 0, links: 0, marks: 0 };
+}
+
+/// Marks of an [`Object`].
+pub mod object {
+    /// In the writable layer of an overlay.
+    pub const UPPER_LAYER: u32 = 1 << 0;
+    /// A whiteout: the character device 0:0, by which an overlay hides a name of the layers below.
+    pub const WHITEOUT: u32 = 1 << 1;
+}
+
 /// Opened for writing, created, or perhaps of the sensitive list. Tail: path, name, directory. The path is empty where the
 /// open failed; the name and directory are empty where it did not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -17,10 +55,8 @@ pub const MAX_NAME: usize = 1024;
 pub struct FileOpen {
     /// Patterns of the sensitive list that may match, a bit each: the kernel compares one component, the agent the rest.
     pub candidates: u64,
-    /// Inode; 0 where the open failed.
-    pub inode: u64,
-    /// Device, as the kernel counts.
-    pub device: u32,
+    /// The file; unknown where the open failed.
+    pub object: Object,
     /// Flags of open(2), as given.
     pub flags: u32,
     /// Mode given for a file to be made.
@@ -28,9 +64,9 @@ pub struct FileOpen {
     /// Descriptor, or negative errno.
     pub result: i32,
     /// 1: this open made the file.
-    pub created: u32,
-    /// Type and permission bits of the file; 0 where the open failed.
-    pub file_mode: u32,
+    pub created: u16,
+    /// 1: opened by its handle, without a name: no folder that would have hidden it was passed.
+    pub by_handle: u16,
     /// Bytes of the path in the tail.
     pub path_length: u16,
     /// Bytes of the name in the tail.
@@ -41,29 +77,39 @@ pub struct FileOpen {
     pub path_components: u16,
 }
 
-/// A name was removed. Tail: name, directory.
+/// A name was removed. Tail: path, name, directory. The path and the object are there where the hook has the object, the name
+/// where it does not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FileUnlink {
+    /// What had the name.
+    pub object: Object,
     /// 0 or negative errno.
     pub result: i32,
     /// Flags of unlinkat(2): 0x200 removes a directory.
     pub flags: u32,
+    /// Bytes of the path in the tail.
+    pub path_length: u16,
     /// Bytes of the name in the tail.
     pub name_length: u16,
     /// Bytes of the directory in the tail.
     pub directory_length: u16,
     /// Zero.
-    pub reserved: u32,
+    pub reserved: u16,
 }
 
-/// A name was changed. Tail: name, directory, new name, new directory.
+/// A name was changed, or one more was given. Tail: name, directory, new name, new directory; a name that the kernel itself read
+/// from its tree is whole, and its directory empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FileRename {
+    /// What has the old name.
+    pub object: Object,
+    /// What had the new name before.
+    pub replaced: Object,
     /// 0 or negative errno.
     pub result: i32,
-    /// Flags of renameat2(2).
+    /// Flags of renameat2(2) or linkat(2).
     pub flags: u32,
     /// Bytes of the old name in the tail.
     pub name_length: u16,
@@ -79,6 +125,8 @@ pub struct FileRename {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FileChmod {
+    /// The file, where a descriptor was given or the hook has it.
+    pub object: Object,
     /// 0 or negative errno.
     pub result: i32,
     /// The new mode, as given.

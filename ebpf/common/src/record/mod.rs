@@ -8,7 +8,7 @@ pub mod privilege;
 pub mod process;
 
 pub use cgroup::Cgroup;
-pub use file::{FileChmod, FileOpen, FileRename, FileUnlink};
+pub use file::{FileChmod, FileOpen, FileRename, FileUnlink, Object};
 pub use kernel::UringSetup;
 pub use network::{Accept, Close, Connect, Datagram, Flow};
 pub use privilege::Userfault;

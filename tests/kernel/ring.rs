@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 
 use crate::watch::{allowed, config, folder};
 
-type Seen = BTreeMap<(u32, u8), BTreeSet<u64>>;
+type Seen = BTreeMap<(u16, u8), BTreeSet<u64>>;
 
 fn drain(rings: &mut Rings, seen: &mut Seen) {
     while rings.drain(1000, |bytes| {

@@ -10,7 +10,7 @@ use crate::identity::Identity;
 
 /// Sends a record without a tail.
 #[inline(always)]
-pub fn plain<T: Copy>(class: Class, kind: Kind, flags: u16, body: T) {
+pub fn plain<T: Copy>(class: Class, kind: Kind, flags: u32, body: T) {
     let Some(identity) = Identity::current() else {
         emit::lose(class, Outcome::ReadFault);
         return;
@@ -19,7 +19,7 @@ pub fn plain<T: Copy>(class: Class, kind: Kind, flags: u16, body: T) {
 }
 
 #[inline(always)]
-fn about(kind: Kind, flags: u16, identity: &Identity) -> About {
+fn about(kind: Kind, flags: u32, identity: &Identity) -> About {
     let flags = flags | enforce::container(identity.cgroup_id);
     About::new(kind, flags, Wake::of_container(flags))
 }

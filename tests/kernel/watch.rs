@@ -42,7 +42,7 @@ impl Watch {
     fn begin() -> Self {
         let kernel = Kernel::load(&config()).expect("load the kernel programs");
         for hook in kernel.hooks().iter().filter(|hook| !hook.attached) {
-            println!("refused: {} ({})", hook.name, hook.refusal);
+            println!("refused: {} ({})", hook.name, hook.refusal());
         }
         let mut rings = kernel.take_rings().expect("nobody took the rings before");
         let records = Arc::new((Mutex::new(Vec::new()), Condvar::new()));

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use ebpf_common::hook::Tier;
+
 use super::sensitive::SensitivePath;
 
 /// Settings of the kernel programs.
@@ -22,6 +24,8 @@ pub struct KernelConfig {
     pub datagram_window: Duration,
     /// Inode number of the mount namespace in which the container runtimes run; `None`: that of process 1.
     pub host_mount_namespace: Option<u32>,
+    /// Better ways into the kernel than this are not tried. Lower: what the worse ways do not see is not seen.
+    pub highest_tier: Tier,
 }
 
 /// Room of each ring in bytes, rounded up to a power of two of whole pages.
@@ -57,6 +61,7 @@ impl Default for KernelConfig {
             watch_containers: 0,
             datagram_window: Duration::from_mins(1),
             host_mount_namespace: None,
+            highest_tier: Tier::Lsm,
         }
     }
 }

@@ -1,27 +1,66 @@
-//! One hook after the other: loads its program, attaches it, and keeps the kernel's own words where it refuses. Takes the
-//! shared table of hooks; gives what stands. A refusal never stops the next one.
+//! One hook after the other: tries its ways, the best first, and keeps the kernel's own words where it refuses one. Takes the
+//! shared table of hooks; gives what stands. A refusal never stops the next way, nor the next hook.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::File;
+use std::io;
 use std::path::Path;
 
-use aya::programs::{BtfTracePoint, CgroupAttachMode, CgroupSockAddr, ProgramError, TracePoint};
+use aya::programs::{
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSockAddr, FEntry, FExit, KProbe, Lsm, ProgramError, TracePoint,
+};
 use aya::{Btf, Ebpf};
-use ebpf_common::hook::{Attach, HOOKS, Hook};
+use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
 
-/// A hook, and whether it is attached.
+use super::tiers::Tiers;
+
+/// A hook, and the way by which it is attached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookState {
     /// As in the table of hooks.
     pub name: &'static str,
     /// What it tells about.
     pub noun: &'static str,
-    /// By which way into the kernel.
+    /// By which way into the kernel; `none` where no way is granted.
     pub tier: &'static str,
     /// Whether its records come.
     pub attached: bool,
-    /// Why not, in the kernel's words; empty where it is attached.
-    pub refusal: String,
+    /// The programs that are in the kernel for it.
+    pub programs: Vec<&'static str>,
+    /// What was not granted: better ways, and places that this kernel does not have.
+    pub refusals: Vec<Refusal>,
+}
+
+/// A way, or a program of one, that the kernel does not grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The way's.
+    pub tier: &'static str,
+    /// The program; empty where the whole tier was not tried.
+    pub program: &'static str,
+    /// In the kernel's words.
+    pub why: String,
+}
+
+impl HookState {
+    /// Why it is not attached; empty where it is.
+    pub fn refusal(&self) -> String {
+        if self.attached {
+            return String::new();
+        }
+        let words: Vec<String> = self.refusals.iter().map(ToString::to_string).collect();
+        words.join("; ")
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.program {
+            "" => write!(out, "not by {}: {}", self.tier, self.why),
+            program => write!(out, "not by {} {program}: {}", self.tier, self.why),
+        }
+    }
 }
 
 /// Where hooks are attached.
@@ -30,48 +69,156 @@ pub(super) struct Ground<'a> {
     pub(super) types: &'a Btf,
     /// The root of the version 2 cgroup tree.
     pub(super) cgroups: &'a Path,
+    /// What is worth a try.
+    pub(super) tiers: Tiers,
 }
 
-/// Attaches every hook but those of a quarantine, which are attached when one begins.
-pub(super) fn attach(ebpf: &mut Ebpf, ground: &Ground<'_>) -> Vec<HookState> {
-    HOOKS
-        .iter()
-        .filter(|hook| hook.attach != Attach::Quarantine)
-        .map(|hook| state(hook, one(ebpf, ground, hook)))
-        .collect()
+/// Attaches every hook, but for the programs of a quarantine, which are loaded only.
+pub(super) fn attach(ebpf: &mut Ebpf, ground: &mut Ground<'_>) -> Vec<HookState> {
+    HOOKS.iter().map(|hook| state(ebpf, ground, hook)).collect()
 }
 
 /// Attached by a link, programs of a cgroup always stand beside those of others, and the kernel takes no word for it.
 pub(super) const BESIDE_OTHERS: CgroupAttachMode = CgroupAttachMode::Single;
 
-/// A hook's line in the report.
-pub(super) fn state(hook: &Hook, result: Result<(), String>) -> HookState {
-    let refusal = result.err().unwrap_or_default();
-    HookState { name: hook.program, noun: hook.noun, tier: hook.tier.name(), attached: refusal.is_empty(), refusal }
+fn state(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hook: &Hook) -> HookState {
+    let mut state = HookState {
+        name: hook.name,
+        noun: hook.noun,
+        tier: "none",
+        attached: false,
+        programs: Vec::new(),
+        refusals: Vec::new(),
+    };
+    for (number, way) in hook.ways.iter().enumerate() {
+        let whole = by(ebpf, ground, way, &mut state);
+        // What the last way grants in part is better than nothing, and is said to be a part.
+        let is_last = number + 1 == hook.ways.len();
+        if whole || is_last && !state.programs.is_empty() {
+            state.tier = way.tier.name();
+            state.attached = whole;
+            break;
+        }
+        state.programs.clear();
+        for program in way.programs {
+            ebpf.program_mut(program.name).map(unload);
+        }
+    }
+    state
 }
 
-fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hook: &Hook) -> Result<(), String> {
-    let program = ebpf.program_mut(hook.program).ok_or_else(|| "not in the object".to_owned())?;
-    let result = match hook.attach {
-        Attach::BtfTracepoint(point) => <&mut BtfTracePoint>::try_from(program).and_then(|program| {
-            program.load(point, ground.types)?;
+/// Attaches the programs of a way; says whether the way is whole.
+fn by(ebpf: &mut Ebpf, ground: &mut Ground<'_>, way: &Way, state: &mut HookState) -> bool {
+    let tier = way.tier.name();
+    if let Some(why) = ground.tiers.refusal(way.tier) {
+        state.refusals.push(Refusal { tier, program: "", why: why.to_owned() });
+        return false;
+    }
+    let mut whole = true;
+    for program in way.programs {
+        match one(ebpf, ground, program) {
+            Ok(()) => state.programs.push(program.name),
+            Err(refused) => {
+                let why = words(&refused);
+                if is_forbidden(&refused) && way.tier != Tier::Tracepoint {
+                    ground.tiers.refuse(way.tier, format!("as of {}: {why}", program.name));
+                }
+                state.refusals.push(Refusal { tier, program: program.name, why });
+                whole &= program.optional;
+            }
+        }
+        if !whole && way.tier != Tier::Tracepoint {
+            break;
+        }
+    }
+    whole
+}
+
+fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
+    let program = ebpf.program_mut(hung.name).ok_or(ProgramError::NotLoaded)?;
+    let types = ground.types;
+    match hung.attach {
+        Attach::Lsm(point) => {
+            let program: &mut Lsm = program.try_into()?;
+            program.load(point, types)?;
             program.attach().map(drop)
-        }),
-        Attach::SyscallExit(name) => <&mut TracePoint>::try_from(program).and_then(|program| {
+        }
+        Attach::Fentry(names) => {
+            let program: &mut FEntry = program.try_into()?;
+            first(names, |name| program.load(name, types))?;
+            program.attach().map(drop)
+        }
+        Attach::Fexit(names) => {
+            let program: &mut FExit = program.try_into()?;
+            first(names, |name| program.load(name, types))?;
+            program.attach().map(drop)
+        }
+        Attach::Kprobe(names) | Attach::Kretprobe(names) => {
+            let program: &mut KProbe = program.try_into()?;
             program.load()?;
-            program.attach("syscalls", &format!("sys_exit_{name}")).map(drop)
-        }),
-        Attach::RootCgroupAddress => <&mut CgroupSockAddr>::try_from(program).and_then(|program| {
+            first(names, |name| program.attach(name, 0).map(drop))
+        }
+        Attach::BtfTracepoint(point) => {
+            let program: &mut BtfTracePoint = program.try_into()?;
+            program.load(point, types)?;
+            program.attach().map(drop)
+        }
+        Attach::Tracepoint { category, name } => tracepoint(program.try_into()?, category, name),
+        Attach::SyscallExit(call) => tracepoint(program.try_into()?, "syscalls", &format!("sys_exit_{call}")),
+        Attach::RootCgroupAddress => {
+            let program: &mut CgroupSockAddr = program.try_into()?;
             program.load()?;
             program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
-        }),
-        Attach::Quarantine => Ok(()),
+        }
+        Attach::Quarantine => <&mut CgroupSkb>::try_from(program)?.load(),
+    }
+}
+
+/// Takes a program out of the kernel, with its attachments. Not loaded, or of a kind that no way but the last uses: nothing to do.
+fn unload(program: &mut aya::programs::Program) {
+    use aya::programs::Program;
+    let _not_loaded = match program {
+        Program::Lsm(program) => program.unload(),
+        Program::FEntry(program) => program.unload(),
+        Program::FExit(program) => program.unload(),
+        Program::KProbe(program) => program.unload(),
+        Program::TracePoint(program) => program.unload(),
+        Program::BtfTracePoint(program) => program.unload(),
+        _ => Ok(()),
     };
-    result.map_err(|refused| words(&refused))
+}
+
+fn tracepoint(program: &mut TracePoint, category: &str, name: &str) -> Result<(), ProgramError> {
+    program.load()?;
+    program.attach(category, name).map(drop)
+}
+
+/// Tries the names that a function has on one kernel and another; the last refusal stands.
+fn first(names: &str, mut attempt: impl FnMut(&str) -> Result<(), ProgramError>) -> Result<(), ProgramError> {
+    let mut answer = Err(ProgramError::NotLoaded);
+    for name in names.split('|') {
+        answer = attempt(name);
+        if answer.is_ok() {
+            break;
+        }
+    }
+    answer
+}
+
+/// The kernel lets nobody of ours do such a thing, whichever the program.
+fn is_forbidden(refused: &ProgramError) -> bool {
+    let mut cause: Option<&(dyn Error + 'static)> = Some(refused);
+    while let Some(error) = cause {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 /// The kernel's words on one line. Of a verifier's log only the end says why.
-pub(super) fn words(error: &ProgramError) -> String {
+fn words(error: &ProgramError) -> String {
     const LINES: usize = 3;
     if let ProgramError::LoadError { io_error, verifier_log } = error {
         let log = verifier_log.to_string();
@@ -86,4 +233,30 @@ pub(super) fn words(error: &ProgramError) -> String {
         cause = inner.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_ways_of_a_hook_stand_from_the_best_to_the_last_resort() {
+        for hook in HOOKS {
+            assert!(hook.ways.is_sorted_by(|one, next| one.tier > next.tier), "{}", hook.name);
+            assert!(hook.ways.iter().all(|way| way.programs.iter().any(|program| !program.optional)), "{}", hook.name);
+        }
+    }
+
+    #[test]
+    fn every_program_of_the_object_stands_in_the_table_once() {
+        let object = aya_obj::Object::parse(super::super::load::OBJECT).expect("our own object");
+        let mut listed = BTreeSet::new();
+        for program in HOOKS.iter().flat_map(|hook| hook.ways).flat_map(|way| way.programs) {
+            assert!(listed.insert(program.name), "{} stands twice", program.name);
+        }
+        let built: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
+        assert_eq!(listed, built);
+    }
 }

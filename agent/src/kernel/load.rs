@@ -12,7 +12,6 @@ use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_common::config::cgroup::CONTAINER;
 use ebpf_common::config::{COMPONENT, Component};
-use ebpf_common::hook::HOOKS;
 use ebpf_common::record::process::watch;
 use ebpf_common::{Class, Config};
 use nix::unistd::{SysconfVar, sysconf};
@@ -21,13 +20,14 @@ use zerocopy::IntoBytes;
 use super::hooks::{self, Ground, HookState};
 use super::losses::Counters;
 use super::offsets::{self, Layout, OffsetError};
-use super::quarantine::{self, Barrier};
+use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
 use super::sensitive::{Keys, PatternError, SensitiveList};
-use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, tracefs};
+use super::tiers::Tiers;
+use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, mounts};
 
 /// Aligned, as the loader wants it.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
+pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
 
 /// The table of cgroups must not overwrite what the kernel programs wrote meanwhile.
 const ONLY_NEW: u64 = 1;
@@ -84,7 +84,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     let layout = offsets::layout()?;
     let mut ebpf = object(config, &layout, &sensitive)?;
     fill(&mut ebpf, config, &sensitive)?;
-    let (hooks, barrier_refusal) = attach(&mut ebpf, &root)?;
+    let hooks = attach(&mut ebpf, config, &root)?;
     let mut cgroups: HashMap<MapData, u64, u32> = map(&mut ebpf, "CGROUPS")?;
     // After the hook on new ones: between the two every cgroup is seen at least once.
     for id in cgroups::containers(&root, &config.container_parents) {
@@ -97,13 +97,13 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     let cpus = aya::util::nr_cpus().map_err(|(_, cause)| LoadError::Cpus(cause))?;
     let barrier = Barrier::new(map(&mut ebpf, "QUARANTINED")?, map(&mut ebpf, "ALLOWED")?, cpus);
     Ok(Kernel {
+        barrier: is_quarantine_granted(&hooks).map(|()| Arc::new(barrier)),
         hooks,
         rings: Mutex::new(Some(rings(&mut ebpf)?)),
         counters: Mutex::new(Counters::new(map::<PerCpuArray<_, _>>(&mut ebpf, "OUTCOMES")?)),
         cgroups: Mutex::new(cgroups),
         default_watch: Mutex::new(map(&mut ebpf, "DEFAULT_WATCH")?),
         stopped: Mutex::new(map(&mut ebpf, "STOPPED")?),
-        barrier: barrier_refusal.map_or_else(|| Ok(Arc::new(barrier)), Err),
         programs: Mutex::new(ebpf),
         sensitive,
         root,
@@ -185,29 +185,29 @@ fn table(ebpf: &mut Ebpf, name: &'static str, keys: &Keys) -> Result<(), LoadErr
         .map_err(|cause| LoadError::Map { name, cause })
 }
 
-/// Attaches in a thread that ends then, because tracefs may have to be mounted for it alone. Gives the hooks, and why there is
-/// no quarantine, if there is none.
-fn attach(ebpf: &mut Ebpf, root: &Path) -> Result<(Vec<HookState>, Option<String>), LoadError> {
+/// Attaches in a thread that ends then, because filesystems may have to be mounted for it alone.
+fn attach(ebpf: &mut Ebpf, config: &KernelConfig, root: &Path) -> Result<Vec<HookState>, LoadError> {
     let types = Btf::from_sys_fs().map_err(|cause| LoadError::Object(EbpfError::BtfError(cause)))?;
     let work = || {
-        if let Err(cause) = tracefs::show() {
+        if let Err(cause) = mounts::show_tracing() {
             tracing::warn!(%cause, "tracefs cannot be shown: hooks on system calls will be refused");
         }
-        let mut hooks = hooks::attach(ebpf, &Ground { types: &types, cgroups: root });
-        let mut refusal = None;
-        for (name, loaded) in quarantine::load(ebpf) {
-            refusal = refusal.or_else(|| loaded.clone().err());
-            hooks.extend(
-                HOOKS.iter().filter(|hook| hook.program == name).map(|hook| hooks::state(hook, loaded.clone())),
-            );
-        }
-        (hooks, refusal)
+        let tiers = Tiers::look(config.highest_tier);
+        hooks::attach(ebpf, &mut Ground { types: &types, cgroups: root, tiers })
     };
     thread::scope(|scope| {
         let thread =
             thread::Builder::new().name("attach".to_owned()).spawn_scoped(scope, work).map_err(LoadError::Thread)?;
         Ok(thread.join().expect("attaching does not panic: every refusal is a value"))
     })
+}
+
+/// Why there is no quarantine, if there is none.
+fn is_quarantine_granted(hooks: &[HookState]) -> Result<(), String> {
+    hooks
+        .iter()
+        .filter(|hook| hook.name == "quarantine")
+        .try_for_each(|hook| if hook.attached { Ok(()) } else { Err(hook.refusal()) })
 }
 
 fn rings(ebpf: &mut Ebpf) -> Result<Rings, LoadError> {

@@ -8,11 +8,12 @@ mod config;
 mod hooks;
 mod load;
 mod losses;
+mod mounts;
 mod offsets;
 mod quarantine;
 mod ring;
 mod sensitive;
-mod tracefs;
+mod tiers;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -27,7 +28,7 @@ use zerocopy::FromBytes;
 
 pub use cgroups::{CgroupTreeError, cgroup_root};
 pub use config::{KernelConfig, RingBytes};
-pub use hooks::HookState;
+pub use hooks::{HookState, Refusal};
 pub use load::LoadError;
 pub use losses::{Counted, KernelLoss};
 pub use offsets::OffsetError;
@@ -76,7 +77,7 @@ impl Kernel {
         load::load(config)
     }
 
-    /// Every hook, and whether it is attached.
+    /// Every hook, and the way by which it is attached.
     pub fn hooks(&self) -> &[HookState] {
         &self.hooks
     }

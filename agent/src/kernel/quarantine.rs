@@ -17,7 +17,7 @@ use ebpf_common::config::{ALLOWED_CGROUP_BITS, Allowed, Packets};
 use ipnet::IpNet;
 use zerocopy::IntoBytes;
 
-use super::hooks::{BESIDE_OTHERS, words};
+use super::hooks::BESIDE_OTHERS;
 
 type Address = [u8; size_of::<Allowed>()];
 type Counts = [u64; size_of::<Packets>() / 8];
@@ -170,14 +170,6 @@ impl Drop for Quarantine {
 
 const DIRECTIONS: [(&str, CgroupSkbAttachType); 2] =
     [("quarantine_egress", CgroupSkbAttachType::Egress), ("quarantine_ingress", CgroupSkbAttachType::Ingress)];
-
-/// Loads both programs, so that a refusal is known before one is needed.
-pub(super) fn load(ebpf: &mut Ebpf) -> [(&'static str, Result<(), String>); 2] {
-    DIRECTIONS.map(|(name, _)| {
-        let loaded = program(ebpf, name).and_then(CgroupSkb::load).map_err(|refused| words(&refused));
-        (name, loaded)
-    })
-}
 
 fn program<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut CgroupSkb, ProgramError> {
     ebpf.program_mut(name).ok_or(ProgramError::NotLoaded)?.try_into()

@@ -35,12 +35,14 @@ pub struct CheckedHook {
     pub name: String,
     /// What it tells about.
     pub noun: String,
-    /// By which way into the kernel.
+    /// By which way into the kernel; `none` where no way is granted.
     pub tier: String,
     /// Whether this kernel grants it.
     pub attached: bool,
-    /// Why not, in the kernel's words.
-    pub refusal: String,
+    /// The programs that would be in the kernel for it.
+    pub programs: Vec<String>,
+    /// What is not granted: better ways, and places that this kernel does not have; each in the kernel's words.
+    pub refusals: Vec<String>,
 }
 
 impl Check {
@@ -76,7 +78,8 @@ fn hook(state: &crate::kernel::HookState) -> CheckedHook {
         noun: state.noun.to_owned(),
         tier: state.tier.to_owned(),
         attached: state.attached,
-        refusal: state.refusal.clone(),
+        programs: state.programs.iter().map(|&name| name.to_owned()).collect(),
+        refusals: state.refusals.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -93,8 +96,11 @@ impl fmt::Display for Check {
         }
         for hook in &self.hooks {
             let granted = if hook.attached { "granted" } else { "refused" };
-            write!(out, "{granted}    {:<10} {:<12} {}", hook.noun, hook.tier, hook.name)?;
-            if hook.attached { writeln!(out)? } else { writeln!(out, ": {}", hook.refusal)? }
+            let programs = hook.programs.join(", ");
+            writeln!(out, "{granted}    {:<10} {:<12} {:<12} {programs}", hook.noun, hook.tier, hook.name)?;
+            for refusal in &hook.refusals {
+                writeln!(out, "           {:<10} {refusal}", "")?;
+            }
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use ebpf_common::loss::Outcome;
 use proto::v1::event::Body;
-use proto::v1::{AgentStarted, Event, Hook, LossReason, Trigger};
+use proto::v1::{AgentStarted, Event, Hook, HookRefusal, LossReason, Trigger};
 use tokio::sync::mpsc;
 
 use super::{Ground, RunError, Wake, parts, stops, urgent_thread};
@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::decode::decode;
 use crate::health::{Counter, Health};
-use crate::kernel::{HookState, Kernel, KernelConfig, Rings};
+use crate::kernel::{HookState, Kernel, KernelConfig, Refusal, Rings};
 use crate::log::Log;
 use crate::loss::agent_event;
 use crate::observe::Observer;
@@ -265,8 +265,14 @@ fn hook(state: &HookState) -> Hook {
         noun: state.noun.to_owned(),
         tier: state.tier.to_owned(),
         attached: state.attached,
-        refusal: state.refusal.clone(),
+        refusal: state.refusal(),
+        programs: state.programs.iter().map(|&name| name.to_owned()).collect(),
+        refusals: state.refusals.iter().map(refusal).collect(),
     }
+}
+
+fn refusal(refusal: &Refusal) -> HookRefusal {
+    HookRefusal { tier: refusal.tier.to_owned(), program: refusal.program.to_owned(), why: refusal.why.clone() }
 }
 
 /// Writes the kernel's raw records to a file until a signal comes or the time is over; gives their number. Nothing is stopped: no

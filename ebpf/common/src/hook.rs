@@ -1,92 +1,235 @@
-//! The table of hooks as data: which program hangs where, what it tells, on which tier, since which kernel. A new tier is a
-//! new row here and a program of the row's name; the agent attaches each row on its own.
+//! The table of hooks as data: what is told, by which ways, which programs hang where for each, since which kernel. A new way is
+//! a new line here and a program of that name; the agent takes the first way that the running kernel grants.
+
+use crate::header::Kind;
 
 /// The way into the kernel, from the one that most kernels and lockdowns allow to the one that sees most.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Tier {
     /// Tracepoints, typed or not, and programs of cgroups.
     Tracepoint,
+    /// Probes at the begin and the end of the kernel's functions, by breakpoint.
+    Kprobe,
+    /// The same by trampoline, with types.
+    Fentry,
+    /// The kernel's own security hooks.
+    Lsm,
 }
 
 impl Tier {
+    /// How many there are.
+    pub const COUNT: usize = 4;
+    /// All tiers, the best first: the order in which the ways of a hook stand and are tried.
+    pub const ALL: [Self; Self::COUNT] = [Self::Lsm, Self::Fentry, Self::Kprobe, Self::Tracepoint];
+
     /// As it stands in reports.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tracepoint => "tracepoint",
+            Self::Kprobe => "kprobe",
+            Self::Fentry => "fentry",
+            Self::Lsm => "lsm",
         }
     }
 }
 
-/// How a program is attached.
+/// How a program is attached. Functions of the kernel that were renamed stand with all their names, `|` between them: the
+/// first that the running kernel has is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Attach {
+    /// A security hook.
+    Lsm(&'static str),
+    /// The begin of a function, by trampoline.
+    Fentry(&'static str),
+    /// The end of a function, by trampoline.
+    Fexit(&'static str),
+    /// The begin of a function, by breakpoint.
+    Kprobe(&'static str),
+    /// The end of a function, by breakpoint.
+    Kretprobe(&'static str),
     /// A tracepoint whose arguments the kernel types.
     BtfTracepoint(&'static str),
+    /// A tracepoint as tracefs shows it.
+    Tracepoint {
+        /// The folder of tracefs.
+        category: &'static str,
+        /// The tracepoint in it.
+        name: &'static str,
+    },
     /// The end of one system call, by its name.
     SyscallExit(&'static str),
     /// The root of the version 2 cgroup tree, for socket addresses.
     RootCgroupAddress,
-    /// A cgroup, when it is quarantined.
+    /// A cgroup, when it is quarantined: until then the program is only loaded.
     Quarantine,
+}
+
+/// A program of the object, and where it hangs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its name in the object.
+    pub name: &'static str,
+    /// Where it hangs.
+    pub attach: Attach,
+    /// The way is whole without it: the place is one that some kernels or machines do not have.
+    pub optional: bool,
+}
+
+/// One way to tell what a hook tells: all its programs together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// How good it is.
+    pub tier: Tier,
+    /// First kernel that has the places and lets these programs in.
+    pub since: (u16, u16),
+    /// What is attached.
+    pub programs: &'static [Program],
 }
 
 /// One row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hook {
-    /// The program in the object; also how the hook is named in reports.
-    pub program: &'static str,
-    /// Where it hangs.
-    pub attach: Attach,
+    /// How it is named in reports.
+    pub name: &'static str,
     /// What it tells about.
     pub noun: &'static str,
-    /// By which way.
-    pub tier: Tier,
-    /// First kernel that has the hook and lets this program in.
-    pub since: (u16, u16),
+    /// The records it gives; none: it only acts.
+    pub kinds: &'static [Kind],
+    /// The ways to it, the best first.
+    pub ways: &'static [Way],
 }
 
-const fn row(program: &'static str, attach: Attach, noun: &'static str, since: (u16, u16)) -> Hook {
-    Hook { program, attach, noun, tier: Tier::Tracepoint, since }
+const fn on(name: &'static str, attach: Attach) -> Program {
+    Program { name, attach, optional: false }
 }
 
-const fn typed(program: &'static str, point: &'static str, noun: &'static str) -> Hook {
-    row(program, Attach::BtfTracepoint(point), noun, (5, 12))
+const fn typed(point: &'static str) -> Program {
+    on(point, Attach::BtfTracepoint(point))
 }
 
-const fn syscall(program: &'static str, name: &'static str, noun: &'static str) -> Hook {
-    row(program, Attach::SyscallExit(name), noun, (5, 15))
+const fn syscall(name: &'static str, call: &'static str) -> Program {
+    on(name, Attach::SyscallExit(call))
 }
+
+/// A call that this kernel may be too old for, or that this machine never had because a newer one replaced it.
+const fn syscall_if_any(name: &'static str, call: &'static str) -> Program {
+    Program { name, attach: Attach::SyscallExit(call), optional: true }
+}
+
+const fn tracepoints(since: (u16, u16), programs: &'static [Program]) -> Way {
+    Way { tier: Tier::Tracepoint, since, programs }
+}
+
+const fn hook(name: &'static str, noun: &'static str, kinds: &'static [Kind], ways: &'static [Way]) -> Hook {
+    Hook { name, noun, kinds, ways }
+}
+
+/// First kernel whose programs add to a number and read it in one instruction.
+const ADDING: (u16, u16) = (5, 12);
+/// First kernel whose programs may ask for a task's registers.
+const REGISTERS: (u16, u16) = (5, 15);
 
 /// All rows. The hooks that the others' meaning rests on stand first.
 pub const HOOKS: &[Hook] = &[
-    typed("cgroup_mkdir", "cgroup_mkdir", "process"),
-    typed("cgroup_rmdir", "cgroup_rmdir", "process"),
-    typed("sched_process_fork", "sched_process_fork", "process"),
-    typed("sched_process_exec", "sched_process_exec", "process"),
-    typed("sched_process_exit", "sched_process_exit", "process"),
-    typed("inet_sock_set_state", "inet_sock_set_state", "network"),
-    syscall("sys_exit_accept", "accept", "network"),
-    syscall("sys_exit_accept4", "accept4", "network"),
-    row("connect4", Attach::RootCgroupAddress, "network", (5, 12)),
-    row("connect6", Attach::RootCgroupAddress, "network", (5, 12)),
-    row("sendmsg4", Attach::RootCgroupAddress, "network", (5, 12)),
-    row("sendmsg6", Attach::RootCgroupAddress, "network", (5, 12)),
-    syscall("sys_exit_open", "open", "file"),
-    syscall("sys_exit_openat", "openat", "file"),
-    syscall("sys_exit_openat2", "openat2", "file"),
-    syscall("sys_exit_creat", "creat", "file"),
-    syscall("sys_exit_unlink", "unlink", "file"),
-    syscall("sys_exit_unlinkat", "unlinkat", "file"),
-    syscall("sys_exit_rmdir", "rmdir", "file"),
-    syscall("sys_exit_rename", "rename", "file"),
-    syscall("sys_exit_renameat", "renameat", "file"),
-    syscall("sys_exit_renameat2", "renameat2", "file"),
-    syscall("sys_exit_chmod", "chmod", "file"),
-    syscall("sys_exit_fchmod", "fchmod", "file"),
-    syscall("sys_exit_fchmodat", "fchmodat", "file"),
-    syscall("sys_exit_fchmodat2", "fchmodat2", "file"),
-    syscall("sys_exit_userfaultfd", "userfaultfd", "privilege"),
-    syscall("sys_exit_io_uring_setup", "io_uring_setup", "kernel"),
-    row("quarantine_egress", Attach::Quarantine, "network", (5, 12)),
-    row("quarantine_ingress", Attach::Quarantine, "network", (5, 12)),
+    hook("cgroup_made", "process", &[Kind::CgroupMade], &[tracepoints(ADDING, &[typed("cgroup_mkdir")])]),
+    hook("cgroup_gone", "process", &[Kind::CgroupGone], &[tracepoints(ADDING, &[typed("cgroup_rmdir")])]),
+    hook("fork", "process", &[Kind::Fork], &[tracepoints(ADDING, &[typed("sched_process_fork")])]),
+    hook("exec", "process", &[Kind::Exec], &[tracepoints(ADDING, &[typed("sched_process_exec")])]),
+    hook("exit", "process", &[Kind::Exit], &[tracepoints(ADDING, &[typed("sched_process_exit")])]),
+    hook("tcp", "network", &[Kind::Connect, Kind::Close], &[tracepoints(ADDING, &[typed("inet_sock_set_state")])]),
+    hook(
+        "accept",
+        "network",
+        &[Kind::Accept],
+        &[tracepoints(REGISTERS, &[syscall("sys_exit_accept", "accept"), syscall("sys_exit_accept4", "accept4")])],
+    ),
+    hook(
+        "datagram",
+        "network",
+        &[Kind::Datagram],
+        &[tracepoints(
+            ADDING,
+            &[
+                on("connect4", Attach::RootCgroupAddress),
+                on("connect6", Attach::RootCgroupAddress),
+                on("sendmsg4", Attach::RootCgroupAddress),
+                on("sendmsg6", Attach::RootCgroupAddress),
+            ],
+        )],
+    ),
+    hook(
+        "open",
+        "file",
+        &[Kind::FileOpen],
+        &[tracepoints(
+            REGISTERS,
+            &[
+                syscall_if_any("sys_exit_open", "open"),
+                syscall("sys_exit_openat", "openat"),
+                syscall_if_any("sys_exit_openat2", "openat2"),
+                syscall_if_any("sys_exit_creat", "creat"),
+            ],
+        )],
+    ),
+    hook(
+        "unlink",
+        "file",
+        &[Kind::FileUnlink],
+        &[tracepoints(
+            REGISTERS,
+            &[
+                syscall_if_any("sys_exit_unlink", "unlink"),
+                syscall("sys_exit_unlinkat", "unlinkat"),
+                syscall_if_any("sys_exit_rmdir", "rmdir"),
+            ],
+        )],
+    ),
+    hook(
+        "rename",
+        "file",
+        &[Kind::FileRename],
+        &[tracepoints(
+            REGISTERS,
+            &[
+                syscall_if_any("sys_exit_rename", "rename"),
+                syscall_if_any("sys_exit_renameat", "renameat"),
+                syscall("sys_exit_renameat2", "renameat2"),
+            ],
+        )],
+    ),
+    hook(
+        "chmod",
+        "file",
+        &[Kind::FileChmod],
+        &[tracepoints(
+            REGISTERS,
+            &[
+                syscall_if_any("sys_exit_chmod", "chmod"),
+                syscall("sys_exit_fchmod", "fchmod"),
+                syscall("sys_exit_fchmodat", "fchmodat"),
+                syscall_if_any("sys_exit_fchmodat2", "fchmodat2"),
+            ],
+        )],
+    ),
+    hook(
+        "userfault",
+        "privilege",
+        &[Kind::Userfault],
+        &[tracepoints(REGISTERS, &[syscall("sys_exit_userfaultfd", "userfaultfd")])],
+    ),
+    hook(
+        "uring_setup",
+        "kernel",
+        &[Kind::UringSetup],
+        &[tracepoints(REGISTERS, &[syscall("sys_exit_io_uring_setup", "io_uring_setup")])],
+    ),
+    hook(
+        "quarantine",
+        "network",
+        &[],
+        &[tracepoints(
+            ADDING,
+            &[on("quarantine_egress", Attach::Quarantine), on("quarantine_ingress", Attach::Quarantine)],
+        )],
+    ),
 ];

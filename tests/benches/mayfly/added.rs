@@ -171,7 +171,7 @@ impl Watched {
         let config = KernelConfig { exclude_self: false, ..KernelConfig::default() };
         let kernel = Kernel::load(&config).context("load the kernel programs")?;
         for hook in kernel.hooks().iter().filter(|hook| !hook.attached) {
-            eprintln!("refused: {} ({})", hook.name, hook.refusal);
+            eprintln!("refused: {} ({})", hook.name, hook.refusal());
         }
         let mut rings = kernel.take_rings().context("take the rings")?;
         let stop = Arc::new(AtomicBool::new(false));

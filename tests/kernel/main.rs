@@ -13,3 +13,4 @@ mod ring;
 mod stimulus;
 mod stopped;
 mod watch;
+mod what_it_took;

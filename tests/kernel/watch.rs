@@ -1,6 +1,7 @@
 //! One set of kernel programs for all tests of this binary, and a reader that keeps every record. Takes a question; gives the
 //! first record that answers it, or fails after a while with what was seen.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -82,6 +83,12 @@ impl Watch {
     pub(crate) fn count(&self, question: impl Fn(&Record<'_>) -> bool) -> usize {
         let records = self.records.0.lock().unwrap_or_else(PoisonError::into_inner);
         records.iter().filter(|bytes| decode(bytes).is_ok_and(|record| question(&record))).count()
+    }
+
+    /// Numbers of the kinds of records that came so far.
+    pub(crate) fn kinds(&self) -> BTreeSet<u16> {
+        let records = self.records.0.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().filter_map(|bytes| Some(decode(bytes).ok()?.header.kind)).collect()
     }
 
     /// Waits until everything that this process did before is among the records: they come in order, so a last one is made.

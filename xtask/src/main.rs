@@ -7,6 +7,7 @@ mod build;
 mod demo;
 mod ebpf;
 mod evasion;
+mod kernels;
 mod place;
 mod rustc;
 mod setup;
@@ -20,6 +21,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 use crate::bench::Form;
+use crate::kernels::Wanted;
 use crate::place::Place;
 use crate::setup::Scope;
 
@@ -99,6 +101,25 @@ What was found, an input that breaks a parser included, is kept below cargo's ta
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs the kernel tests on Debian's kernels, each started in QEMU, and says which hook came in how.
+    #[command(after_help = "Examples:
+  cargo xtask kernels
+  cargo xtask kernels --only 5.10 --only newest
+  cargo xtask kernels --only 6.12 --test file::   tests whose names hold this
+  cargo xtask kernels --json                      one object a line, a line a kernel
+
+Kernels are unpacked below cargo's target directory in `mayfly/kernels/`, one folder each: remove one to fetch it anew.")]
+    Kernels {
+        /// Only this kernel (5.10, 6.1, 6.12, newest); may be given more than once.
+        #[arg(long, value_name = "KERNEL")]
+        only: Vec<String>,
+        /// Only tests whose names hold this; may be given more than once.
+        #[arg(long = "test", value_name = "FILTER")]
+        tests: Vec<String>,
+        /// Prints one JSON object a kernel instead of tables.
+        #[arg(long)]
+        json: bool,
+    },
     /// Measures the release build against its goals.
     #[command(after_help = "Examples:
   cargo xtask bench
@@ -130,6 +151,7 @@ fn run(verb: Verb) -> Result<bool> {
             let mut missing = setup::bring(&place, Scope::Build)?;
             if !build {
                 missing.extend(setup::bring(&place, Scope::Start)?);
+                missing.extend(setup::bring(&place, Scope::Kernels)?);
             }
             setup::require(&missing)?;
         }
@@ -145,6 +167,7 @@ fn run(verb: Verb) -> Result<bool> {
         }
         Verb::Readme => evasion::write(&place.root)?,
         Verb::Demo { arguments } => demo::run(&place, &arguments)?,
+        Verb::Kernels { only, tests, json } => return kernels::run(&place, &Wanted { only, tests, json }),
         Verb::Bench { json } => return bench::run(&place, if json { Form::Json } else { Form::Table }),
     }
     Ok(true)

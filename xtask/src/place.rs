@@ -65,6 +65,11 @@ impl Place {
         self.venv().join("bin/moto_server")
     }
 
+    /// Other kernels, one folder each, as their packages have them.
+    pub(crate) fn kernels(&self) -> PathBuf {
+        self.own().join("kernels")
+    }
+
     /// Where the output of each step is kept, one file a step.
     pub(crate) fn logs(&self) -> PathBuf {
         self.own().join("logs")

@@ -5,6 +5,7 @@
 mod btf;
 mod cgroups;
 mod config;
+mod cost;
 mod hooks;
 mod load;
 mod losses;
@@ -21,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aya::maps::{Array, HashMap, MapData, MapError};
+use aya::programs::ProgramError;
 use ebpf_common::config::cgroup::{CHOSEN, CONTAINER};
 use ebpf_common::record::process::{Stopped, watch};
 use ipnet::IpNet;
@@ -28,6 +30,7 @@ use zerocopy::FromBytes;
 
 pub use cgroups::{CgroupTreeError, cgroup_root};
 pub use config::{KernelConfig, RingBytes};
+pub use cost::ProgramCost;
 pub use hooks::{HookState, Refusal};
 pub use load::LoadError;
 pub use losses::{Counted, KernelLoss};
@@ -95,6 +98,11 @@ impl Kernel {
     /// What became of every record since the programs were loaded.
     pub fn counted(&self) -> Result<BTreeMap<Counted, u64>, MapError> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner).totals()
+    }
+
+    /// What every loaded program cost the verifier and, while the kernel counts that, the machine.
+    pub fn costs(&self) -> Result<Vec<ProgramCost>, ProgramError> {
+        cost::costs(&self.programs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts a cgroup as a container's, and stops its processes at exec for the facts of `mask`

@@ -27,15 +27,31 @@ const PACKAGES: &[Package] = &[
     Package { name: "python3-venv", present: || answers("python3", &["-c", "import ensurepip, venv"]) },
 ];
 
+/// What starts other kernels than this machine's.
+const EMULATOR: &[Package] = &[
+    Package { name: "qemu-system-x86", present: || answers("qemu-system-x86_64", &["--version"]) },
+    Package { name: "busybox-static", present: || busybox().is_some() },
+    Package { name: "binutils", present: || answers("strip", &["--version"]) },
+];
+
 /// Installs the packages whose contents are not there.
 pub(super) fn bring(_place: &Place, step: &Step) -> Result<Found> {
-    let wanted = absent();
+    bring_all(step, PACKAGES)
+}
+
+/// Installs what starts other kernels.
+pub(super) fn bring_emulator(_place: &Place, step: &Step) -> Result<Found> {
+    bring_all(step, EMULATOR)
+}
+
+fn bring_all(step: &Step, packages: &[Package]) -> Result<Found> {
+    let wanted = absent(packages);
     if wanted.is_empty() {
         return Ok(Found::AlreadyThere);
     }
     let Some(reason) = cannot_install() else {
         install(step, &wanted)?;
-        let left = absent();
+        let left = absent(packages);
         if left.is_empty() {
             return Ok(Found::Installed);
         }
@@ -47,8 +63,8 @@ pub(super) fn bring(_place: &Place, step: &Step) -> Result<Found> {
     Ok(Found::Missing(Missing::new(wanted.join(", "), remedy)))
 }
 
-fn absent() -> Vec<&'static str> {
-    PACKAGES.iter().filter(|package| !(package.present)()).map(|package| package.name).collect()
+fn absent(packages: &[Package]) -> Vec<&'static str> {
+    packages.iter().filter(|package| !(package.present)()).map(|package| package.name).collect()
 }
 
 fn cannot_install() -> Option<&'static str> {

@@ -1,6 +1,7 @@
 //! `cargo xtask setup`: brings what the build, the tests and the demo need and a fresh machine lacks. Takes a scope; gives
 //! what is still missing, each with the way to get it. Looks at the thing itself each time: a remembered success proves nothing.
 
+pub(crate) mod apt;
 pub(crate) mod debian;
 mod linker;
 mod source;
@@ -18,6 +19,8 @@ pub(crate) enum Scope {
     Build,
     /// What the stories, the demo and the benchmarks start.
     Start,
+    /// What starts other kernels than this machine's.
+    Kernels,
 }
 
 /// Something that is not there, and how a person gets it.
@@ -44,12 +47,14 @@ type Part = fn(&Place, &Step) -> Result<Found>;
 
 const BUILD: &[(&str, Part)] = &[("setup: rust-src", source::bring), ("setup: bpf-linker", linker::bring)];
 const START: &[(&str, Part)] = &[("setup: Debian packages", debian::bring), ("setup: moto", stand_in::bring)];
+const KERNELS: &[(&str, Part)] = &[("setup: qemu", debian::bring_emulator)];
 
 /// Brings every part of the scope; a part that cannot be had does not stop the others.
 pub(crate) fn bring(place: &Place, scope: Scope) -> Result<Vec<Missing>> {
     let parts = match scope {
         Scope::Build => BUILD,
         Scope::Start => START,
+        Scope::Kernels => KERNELS,
     };
     let mut missing = Vec::new();
     for (title, part) in parts {

@@ -2,11 +2,12 @@
 //! of the very same version, fetched with an apt configuration of its own and unpacked, so that the host's is not touched.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::apt::{self, Suite};
 use super::{Found, Missing};
 use crate::place::{self, Place};
 use crate::rustc::Rustc;
@@ -15,7 +16,6 @@ use crate::step::Step;
 /// Looked at to know that the sources are there and whole enough for cargo.
 const WITNESSES: &[&str] = &["library/Cargo.lock", "library/core/src/lib.rs", "library/compiler-builtins/Cargo.toml"];
 
-const DEBIAN_KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const DEBIAN_SUITES: &[&str] = &["trixie-backports", "trixie", "sid"];
 
 /// Brings the sources into the compiler's own folder, where cargo looks for them.
@@ -56,60 +56,20 @@ fn whole(sources: &Path) -> bool {
 
 /// Asks one suite after the other: most machines need the small lists of the first only, and one that is not well stands in no way.
 fn from_debian(step: &Step, rustc: &Rustc, scratch: &Path) -> Result<()> {
-    for suite in DEBIAN_SUITES {
-        let folder = scratch.join(suite);
-        let apt = private_apt(&folder, suite)?;
-        step.note(&format!("looking in {suite}"));
-        step.try_run(apt_get(&apt).arg("update"))?;
-        let package = format!("rust-src={}*", rustc.release);
-        step.try_run(apt_get(&apt).args(["download", &package]).current_dir(&folder))?;
-        if let Some(archive) = package_in(&folder)? {
-            return unpack(step, rustc, &archive);
+    for name in DEBIAN_SUITES {
+        let suite = Suite::open(step, scratch, name)?;
+        if let Some(archive) = suite.download(step, &[format!("rust-src={}*", rustc.release)])?.first() {
+            return unpack(step, rustc, archive);
         }
     }
     bail!("no Debian suite has rust-src {} ({})", rustc.release, DEBIAN_SUITES.join(", "))
 }
 
-fn package_in(folder: &Path) -> Result<Option<PathBuf>> {
-    let mut files = fs::read_dir(folder)?.filter_map(|entry| Some(entry.ok()?.path()));
-    Ok(files.find(|path| path.extension().is_some_and(|extension| extension == "deb")))
-}
-
 fn unpack(step: &Step, rustc: &Rustc, archive: &Path) -> Result<()> {
     let unpacked = archive.with_extension("unpacked");
-    step.run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&unpacked))?;
+    apt::unpack(step, archive, &unpacked)?;
     let library = unpacked.join(format!("usr/src/rustc-{}/library", rustc.release));
     fs::create_dir_all(rustc.sources()).with_context(|| format!("create {}", rustc.sources().display()))?;
     step.run(Command::new("cp").args(["-a", "--"]).arg(&library).arg(rustc.sources()))?;
     Ok(())
-}
-
-/// An apt configuration that shares nothing with the host's but the keyring. Gives the options that select it.
-fn private_apt(scratch: &Path, suite: &str) -> Result<Vec<String>> {
-    for folder in ["parts", "lists/partial", "cache/archives/partial"] {
-        fs::create_dir_all(scratch.join(folder))
-            .with_context(|| format!("create {folder} in {}", scratch.display()))?;
-    }
-    let source = format!("deb [signed-by={DEBIAN_KEYRING}] http://deb.debian.org/debian {suite} main\n");
-    fs::write(scratch.join("sources.list"), source).context("write the private sources.list")?;
-    fs::write(scratch.join("status"), "").context("write an empty package state")?;
-    let set = |key: &str, value: PathBuf| format!("-o{key}={}", value.display());
-    Ok(vec![
-        set("Dir::Etc::sourcelist", scratch.join("sources.list")),
-        set("Dir::Etc::sourceparts", scratch.join("parts")),
-        set("Dir::Etc::preferencesparts", scratch.join("parts")),
-        set("Dir::State::lists", scratch.join("lists")),
-        set("Dir::State::status", scratch.join("status")),
-        set("Dir::Cache", scratch.join("cache")),
-        "-oAPT::Sandbox::User=root".to_owned(),
-        "-oAcquire::Languages=none".to_owned(),
-        // A mirror may lag behind. The version is asked for by name and signed, so an old list cannot bring another one.
-        "-oAcquire::Check-Valid-Until=false".to_owned(),
-    ])
-}
-
-fn apt_get(options: &[String]) -> Command {
-    let mut command = Command::new("apt-get");
-    command.args(options);
-    command
 }

@@ -5,28 +5,28 @@ use super::RUN_BY_ANOTHER;
 
 /// The result of some tests.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Count {
-    pub(super) passed: usize,
-    pub(super) failed: usize,
+pub(crate) struct Count {
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
     /// Each test that could not run here, and why.
-    pub(super) skipped: Vec<Skip>,
+    pub(crate) skipped: Vec<Skip>,
 }
 
 /// A test that could not run here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Skip {
-    pub(super) test: String,
-    pub(super) why: String,
+pub(crate) struct Skip {
+    pub(crate) test: String,
+    pub(crate) why: String,
 }
 
 impl Count {
     /// One check that is no test of the harness.
-    pub(super) fn one(success: bool) -> Self {
+    pub(crate) fn one(success: bool) -> Self {
         Self { passed: usize::from(success), failed: usize::from(!success), skipped: Vec::new() }
     }
 
     /// Adds another count to this one.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped.extend(other.skipped);
@@ -34,7 +34,7 @@ impl Count {
 }
 
 /// Counts what a test program printed; one that fails without saying which test did counts as one failure.
-pub(super) fn count(text: &str, success: bool) -> Count {
+pub(crate) fn count(text: &str, success: bool) -> Count {
     let mut count = Count::default();
     let mut section = String::new();
     for line in text.lines() {

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: everything that says whether the project is sound. Takes the checkout as it is; gives one line a step, the
 //! list of what could not run here, and the counts. A step that fails does not stop the steps that can still tell something.
 
-mod count;
+pub(crate) mod count;
 mod fuzz;
 
 use std::path::PathBuf;

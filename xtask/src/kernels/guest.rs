@@ -1,0 +1,131 @@
+//! What a tested kernel finds as its root: the test program, the agent, the few programs that tests start, and the libraries of all
+//! of them, as they are on this machine. Takes the built programs and a kernel's modules; gives the archive's bytes.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::archive::Archive;
+use super::module;
+use super::release::Kernel;
+use crate::build::Program;
+use crate::place::{self, Place};
+use crate::setup::debian;
+use crate::step::Step;
+
+const INIT: &str = include_str!("init.sh");
+
+/// Programs of this machine that tests start by name, and for which busybox would not do: it goes by the name that it is started
+/// with. Whatever else it knows stands last in the path.
+const PROGRAMS: &[&str] =
+    &["bash", "cat", "chmod", "cp", "ln", "mkdir", "mv", "rm", "setpriv", "sh", "sleep", "touch", "true", "unshare"];
+
+/// Since Debian 12 these are links on every machine.
+const MERGED: &[&str] = &["bin", "sbin", "lib", "lib64"];
+
+/// The agent needs no more for its check.
+const CONFIGURATION: &str = "data = \"/tmp/mayfly\"\nnode = \"mayfly\"\n";
+
+/// The programs under test, without what only a debugger reads.
+pub(super) struct Tested {
+    tests: PathBuf,
+    agent: PathBuf,
+    /// Makes system calls for the tests, which compile it themselves where there is a compiler.
+    stimulus: PathBuf,
+}
+
+impl Tested {
+    /// Finds both among what cargo built, and copies them.
+    pub(super) fn new(place: &Place, step: &Step, programs: &[Program]) -> Result<Self> {
+        let find = |name: &str, test: bool| {
+            let found = programs.iter().find(|program| program.name == name && program.test == test);
+            found.with_context(|| format!("the build made no {name}"))
+        };
+        fs::create_dir_all(place.kernels()).with_context(|| format!("create {}", place.kernels().display()))?;
+        let strip = |program: &Program| -> Result<PathBuf> {
+            let to = place.kernels().join(&program.name);
+            step.run(Command::new("strip").args(["--strip-debug", "-o"]).arg(&to).arg(&program.path))?;
+            Ok(to)
+        };
+        let (tests, agent) = (strip(find("kernel", true)?)?, strip(find("mayfly-agent", false)?)?);
+        let stimulus = place.kernels().join("stimulus");
+        let source = place.root.join("tests/kernel/stimulus.c");
+        step.run(Command::new("gcc").args(["-O1", "-static", "-pthread", "-o"]).arg(&stimulus).arg(source))?;
+        Ok(Self { tests, agent, stimulus })
+    }
+}
+
+/// The archive for one kernel. Tests whose names hold one of `filters` are run; none: all.
+pub(super) fn root(tested: &Tested, kernel: &Kernel, filters: &[String]) -> Result<Vec<u8>> {
+    let mut archive = Archive::default();
+    archive.console();
+    for folder in ["proc", "sys", "tmp", "run", "root", "var/tmp", "usr/lib64", "usr/sbin"] {
+        archive.folder(folder);
+    }
+    for name in MERGED {
+        archive.link(name, &format!("usr/{name}"));
+    }
+    archive.file("init", INIT.as_bytes());
+    archive.file("mayfly/agent.toml", CONFIGURATION.as_bytes());
+    archive.file("mayfly/tests", run_tests(filters)?.as_bytes());
+    archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n");
+    let mut programs = vec![("mayfly/kernel".to_owned(), tested.tests.clone())];
+    programs.push(("mayfly/mayfly-agent".to_owned(), tested.agent.clone()));
+    programs.push(("mayfly/stimulus".to_owned(), tested.stimulus.clone()));
+    for name in PROGRAMS {
+        let path = place::program(name).with_context(|| format!("{name}, which kernel tests start"))?;
+        programs.push((format!("usr/bin/{name}"), path));
+    }
+    let mut libraries = BTreeSet::new();
+    for (to, from) in &programs {
+        archive.file(to, &read(from)?);
+        libraries.extend(libraries_of(from)?);
+    }
+    for library in libraries {
+        let to = library.strip_prefix("/").unwrap_or(&library).display().to_string();
+        let to = if to.starts_with("usr/") { to } else { format!("usr/{to}") };
+        archive.file(&to, &read(&library)?);
+    }
+    busybox(&mut archive)?;
+    for (number, module) in module::wanted(&kernel.modules)?.iter().enumerate() {
+        archive.file(&format!("modules/{number:03}.ko"), module);
+    }
+    Ok(archive.finish())
+}
+
+fn run_tests(filters: &[String]) -> Result<String> {
+    if let Some(bad) =
+        filters.iter().find(|filter| !filter.chars().all(|one| one.is_alphanumeric() || "_:".contains(one)))
+    {
+        bail!("`{bad}` is no part of a test's name");
+    }
+    Ok(format!("MAYFLY_STIMULUS=/mayfly/stimulus ./kernel --test-threads=1 --show-output {}\n", filters.join(" ")))
+}
+
+fn busybox(archive: &mut Archive) -> Result<()> {
+    let busybox = debian::busybox().context("a static busybox")?;
+    archive.file("usr/bin/busybox", &read(&busybox)?);
+    let output = Command::new(&busybox).arg("--list").output().context("start busybox")?;
+    for applet in String::from_utf8_lossy(&output.stdout).lines() {
+        archive.link(&format!("busybox/{applet}"), "/bin/busybox");
+    }
+    Ok(())
+}
+
+/// What the loader would load for a program; nothing for a static one.
+fn libraries_of(program: &Path) -> Result<Vec<PathBuf>> {
+    let output = Command::new("ldd").arg(program).output().context("start ldd")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Ok(text
+        .lines()
+        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
+        .map(PathBuf::from)
+        .collect())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
+}

@@ -3,10 +3,10 @@
 
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Counters that the parts raise. Cheap to clone; shared.
 #[derive(Debug, Clone, Default)]
@@ -17,6 +17,8 @@ pub struct Health {
 #[derive(Debug, Default)]
 struct Shared {
     connected: AtomicBool,
+    /// `None`: not known yet.
+    lacks: Mutex<Option<Vec<String>>>,
     counters: [AtomicU64; Counter::COUNT],
 }
 
@@ -50,17 +52,23 @@ pub enum Counter {
     ClockJumps,
     /// Processes that the kernel had stopped and whose record was lost.
     StopsFound,
+    /// Records of the agent's own canary, of which no event is made.
+    Canary,
 }
 
 impl Counter {
-    const COUNT: usize = 13;
+    const COUNT: usize = 14;
 }
 
 /// The agent at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Picture {
     /// A session with the collector is open.
     pub connected: bool,
+    /// Every hook that is needed works; false also where that is not known yet.
+    pub ready: bool,
+    /// What is missing for that.
+    pub lacks: Vec<String>,
     /// See [`Counter`].
     pub records: u64,
     /// See [`Counter`].
@@ -87,6 +95,8 @@ pub struct Picture {
     pub clock_jumps: u64,
     /// See [`Counter`].
     pub stops_found: u64,
+    /// See [`Counter`].
+    pub canary: u64,
 }
 
 impl Health {
@@ -105,6 +115,11 @@ impl Health {
         self.shared.connected.store(connected, Ordering::Relaxed);
     }
 
+    /// Says what keeps the node from being ready; empty: nothing.
+    pub fn set_lacks(&self, lacks: Vec<String>) {
+        *self.shared.lacks.lock().unwrap_or_else(PoisonError::into_inner) = Some(lacks);
+    }
+
     /// A counter's value.
     pub fn get(&self, counter: Counter) -> u64 {
         self.shared.counters[counter as usize].load(Ordering::Relaxed)
@@ -112,7 +127,10 @@ impl Health {
 
     /// Everything at once.
     pub fn picture(&self) -> Picture {
+        let lacks = self.shared.lacks.lock().unwrap_or_else(PoisonError::into_inner).clone();
         Picture {
+            ready: lacks.as_ref().is_some_and(Vec::is_empty),
+            lacks: lacks.unwrap_or_else(|| vec!["the first round of the canary is not over".to_owned()]),
             connected: self.shared.connected.load(Ordering::Relaxed),
             records: self.get(Counter::Records),
             malformed: self.get(Counter::Malformed),
@@ -127,6 +145,7 @@ impl Health {
             captures_delivered: self.get(Counter::CapturesDelivered),
             clock_jumps: self.get(Counter::ClockJumps),
             stops_found: self.get(Counter::StopsFound),
+            canary: self.get(Counter::Canary),
         }
     }
 

@@ -2,8 +2,10 @@
 //! acts on the node when a rule or an order asks for it. Never sees a case, never decides beyond its rules.
 #![forbid(unsafe_code)]
 
+pub mod canary;
 pub mod clock;
 pub mod config;
+pub mod coverage;
 pub mod decode;
 pub mod deliver;
 pub mod health;

@@ -38,6 +38,17 @@ enum Command {
         #[arg(long, value_name = "N")]
         seconds: Option<u64>,
     },
+    /// Say whether this node is ready: every hook that is needed works, and was seen to. For a readiness probe.
+    #[command(after_help = "Example:
+  mayfly-agent ready --config /etc/mayfly/agent.toml
+      Exit status 0: ready. 1: not, and standard error says what is missing.")]
+    Ready,
+    /// Make known calls: what the agent starts to try whether its hooks work.
+    #[command(hide = true)]
+    Canary {
+        /// `leaf`, or a folder and the root of the cgroup tree.
+        words: Vec<PathBuf>,
+    },
     /// Send from inside a cgroup: what the self-test of a quarantine starts.
     #[command(hide = true)]
     Probe {
@@ -80,9 +91,14 @@ fn begin(arguments: &Arguments) -> anyhow::Result<()> {
         print!("{}", agent::respond::probe::run(words).context("probe a quarantine")?);
         return Ok(());
     }
+    if let Some(Command::Canary { words }) = &arguments.command {
+        let [folder, cgroups] = words.as_slice() else { return Ok(()) };
+        return agent::canary::run(folder, cgroups).context("make known calls");
+    }
     let config = Config::read(&arguments.config)?;
     match &arguments.command {
-        None | Some(Command::Probe { .. }) => run::agent(&config).context("run the agent"),
+        Some(Command::Ready) => run::ready(&config).context("not ready"),
+        None | Some(Command::Probe { .. } | Command::Canary { .. }) => run::agent(&config).context("run the agent"),
         Some(Command::Check) => print_check(&config, arguments.json),
         Some(Command::Record { out, seconds }) => {
             let records = run::record(&config, out, seconds.map(std::time::Duration::from_secs))

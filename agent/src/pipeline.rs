@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use ebpf_common::Class;
 use proto::v1::{Event, LossReason};
 
+use crate::canary::Sighted;
 use crate::clock::Clock;
 use crate::decode::{Record, decode};
 use crate::health::{Counter, Health};
@@ -28,6 +29,7 @@ pub struct Pipeline<C> {
     clock: Clock,
     health: Health,
     on_event: C,
+    canary: Sighted,
     malformed: Malformed,
     /// Kept between records: its room is reused.
     events: Vec<Event>,
@@ -56,7 +58,23 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
     pub fn new(observer: Observer, log: Log, clock: Clock, health: Health, malformed: PathBuf, on_event: C) -> Self {
         let malformed = Malformed { path: malformed, kept: 0, writer: None };
         let ledger = Ledger::new(&clock);
-        Self { observer, ledger, log, clock, health, on_event, malformed, events: Vec::new() }
+        Self {
+            observer,
+            ledger,
+            log,
+            clock,
+            health,
+            on_event,
+            canary: Sighted::default(),
+            malformed,
+            events: Vec::new(),
+        }
+    }
+
+    /// Records of the agent's own canary are told to it, and make no event.
+    #[must_use]
+    pub fn with_canary(self, canary: Sighted) -> Self {
+        Self { canary, ..self }
     }
 
     /// What runs already becomes known; to be called after the kernel's hooks are attached, before the first record.
@@ -73,6 +91,10 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
             Ok(record) => {
                 let class = Class::from_number(record.header.class).map_or(crate::loss::ALL, Class::name);
                 self.ledger.sequence(class, u32::from(record.header.cpu), record.header.sequence);
+                if self.canary.takes(&record.header) {
+                    self.health.count(Counter::Canary);
+                    return;
+                }
                 self.observer.observe(&record, &self.clock, &mut self.events);
                 self.pass_on();
             }

@@ -31,6 +31,8 @@ pub struct Config {
     pub log: LogBounds,
     /// The flight recorder.
     pub recorder: Recorder,
+    /// How often it is tried whether the hooks work.
+    pub canary: Canary,
     /// Which files are watched.
     pub files: Files,
     /// Which rules run on the node.
@@ -102,6 +104,16 @@ pub struct Recorder {
     pub before: Duration,
 }
 
+/// The canary: known calls by a process of the agent's own.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Canary {
+    /// Between two rounds. Default 10 s; 1 s … 10 m. Less: a millisecond of processor time more often. More: a hook that fell silent is
+    /// noticed later, after two rounds.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub every: Duration,
+}
+
 /// Which files are watched beyond writes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -163,6 +175,7 @@ impl Default for Config {
             collector: None,
             log: LogBounds::default(),
             recorder: Recorder::default(),
+            canary: Canary::default(),
             files: Files::default(),
             rules: Rules::default(),
             respond: Respond::default(),
@@ -186,6 +199,12 @@ impl Default for LogBounds {
 impl Default for Recorder {
     fn default() -> Self {
         Self { before: Duration::from_mins(5) }
+    }
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(10) }
     }
 }
 
@@ -319,6 +338,7 @@ impl Config {
         span("log.sync", log.sync, millis(10)..=seconds(60))?;
         within("log.level", log.level, 1..=9)?;
         span("recorder.before", self.recorder.before, seconds(1)..=seconds(86_400).min(log.max_age))?;
+        span("canary.every", self.canary.every, seconds(1)..=seconds(600))?;
         within("respond.waiting", self.respond.waiting, 1..=4096)?;
         let respond = &self.respond;
         size("respond.captures_max_bytes", respond.captures_max_bytes, 64 << 20..=1 << 40)?;

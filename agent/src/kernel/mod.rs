@@ -14,6 +14,7 @@ mod offsets;
 mod quarantine;
 mod ring;
 mod sensitive;
+mod skipped;
 mod tiers;
 
 use std::collections::BTreeMap;
@@ -88,6 +89,11 @@ impl Kernel {
     /// The rings, once: whoever has them reads them.
     pub fn take_rings(&self) -> Option<Rings> {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// How often the kernel left out a hook's program because it would have interrupted itself, since it was loaded.
+    pub fn skipped(&self) -> BTreeMap<&'static str, u64> {
+        skipped::read(&self.programs.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Records lost since the last call, by class and reason; empty where none was.

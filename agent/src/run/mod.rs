@@ -5,14 +5,17 @@
 //! | thread or task | what it does | its channel, and what happens when that is full |
 //! |---|---|---|
 //! | `pipeline` | records → events → log → rules | `fired`: the match is told, nothing is captured, who was stopped goes on |
+//! | `canary` | makes known calls, and says which hooks work | |
 //! | `log` | closes aged blocks, syncs | |
 //! | `respond` | stops, captures, obeys | `said`: it waits |
 //! | `said` | the responder's words → log, sender | `results`: it waits |
 //! | `orders` | the sender's orders → responder | `orders`: the order is refused and may come again |
 //! | `deliver` | log → collector | gRPC's own window; then blocks stay on disk |
 
+mod canary;
 mod check;
 mod parts;
+mod ready;
 mod source;
 mod stops;
 mod tasks;
@@ -30,6 +33,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle as Task;
 
 pub use check::{Check, check};
+pub use ready::{NotReady, ready};
 pub use source::record;
 
 use crate::clock::Clock;
@@ -155,6 +159,7 @@ struct Running {
     stop_orders: watch::Sender<bool>,
     stop_sender: watch::Sender<bool>,
     pipeline: JoinHandle<()>,
+    canary: Option<JoinHandle<()>>,
     keeper: JoinHandle<()>,
     responder: JoinHandle<()>,
     said: Task<()>,
@@ -187,15 +192,15 @@ impl Running {
         let (stop_orders, orders_stopped) = watch::channel(false);
         let (stop_sender, sender_stopped) = watch::channel(false);
 
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build();
-        let runtime = runtime.map_err(|cause| RunError::Start("the runtime", cause))?;
+        let runtime = runtime(2)?;
         let delivery = parts::delivery(config, facts, &log, &spool, &health, responder.journal(), ordered_in);
         let sender = delivery.map(|delivery| {
             let work = delivery.run(Ends { results: results_out, shutdown: sender_stopped });
             runtime.spawn(then(work, wake.clone(), Wake::Sender))
         });
         let is_replay = ground.kernel.is_none();
-        let hot = source::Hot { config, ground, engine, observer, log: &log, health: &health };
+        let (sighted, canary) = canary::start(config, ground, (&log, &health), &stop)?;
+        let hot = source::Hot { config, ground, engine, observer, canary: sighted, log: &log, health: &health };
         let pipeline = hot.start(source, fired_in, Arc::clone(&stop), wake.clone())?;
         let picture = (health.clone(), config.data.join("health.json"));
         let keeper = keep_log(log.clone(), picture, config.log.sync, Arc::clone(&stop_log))?;
@@ -215,6 +220,7 @@ impl Running {
             stop_orders,
             stop_sender,
             pipeline,
+            canary,
             keeper,
             responder,
             said,
@@ -233,6 +239,7 @@ impl Running {
         };
         self.stop.store(true, Ordering::Relaxed);
         let mut panicked = self.pipeline.join().is_err();
+        panicked |= self.canary.is_some_and(|canary| canary.join().is_err());
         self.stop_orders.send_replace(true);
         panicked |= self.runtime.block_on(self.orders).is_err();
         panicked |= self.responder.join().is_err();
@@ -307,6 +314,11 @@ fn urgent_thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Re
     })
 }
 
+fn runtime(threads: usize) -> Result<Runtime, RunError> {
+    let runtime = Builder::new_multi_thread().worker_threads(threads).enable_all().build();
+    runtime.map_err(|cause| RunError::Start("the runtime", cause))
+}
+
 fn thread(name: &'static str, work: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RunError> {
     std::thread::Builder::new().name(name.to_owned()).spawn(work).map_err(|cause| RunError::Start(name, cause))
 }
@@ -338,8 +350,7 @@ impl Signalled {
 }
 
 fn stop_at_signal() -> Result<Signalled, RunError> {
-    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let runtime = runtime.map_err(|cause| RunError::Start("the runtime", cause))?;
+    let runtime = runtime(1)?;
     let (wake, mut wakes) = mpsc::channel(1);
     runtime.block_on(async { listen(wake) }).map_err(|cause| RunError::Start("signal handlers", cause))?;
     let came = Arc::new(AtomicBool::new(false));

@@ -12,15 +12,17 @@ use std::time::Duration;
 
 use ebpf_common::loss::Outcome;
 use proto::v1::event::Body;
-use proto::v1::{AgentStarted, Event, Hook, HookRefusal, LossReason, Trigger};
+use proto::v1::{AgentStarted, Event, Hook, LossReason, Trigger};
 use tokio::sync::mpsc;
 
 use super::{Ground, RunError, Wake, parts, stops, urgent_thread};
+use crate::canary::Sighted;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::coverage;
 use crate::decode::decode;
 use crate::health::{Counter, Health};
-use crate::kernel::{HookState, Kernel, KernelConfig, Refusal, Rings};
+use crate::kernel::{Kernel, KernelConfig, Rings};
 use crate::log::Log;
 use crate::loss::agent_event;
 use crate::observe::Observer;
@@ -57,7 +59,7 @@ impl Source {
 
     fn hooks(&self) -> Vec<Hook> {
         match self {
-            Self::Kernel { kernel, .. } => kernel.hooks().iter().map(hook).collect(),
+            Self::Kernel { kernel, .. } => kernel.hooks().iter().map(coverage::hook).collect(),
             Self::Recording(_) => Vec::new(),
         }
     }
@@ -69,6 +71,7 @@ pub(super) struct Hot<'a> {
     pub(super) ground: &'a Ground,
     pub(super) engine: Arc<rules::Engine>,
     pub(super) observer: Observer,
+    pub(super) canary: Sighted,
     pub(super) log: &'a Log,
     pub(super) health: &'a Health,
 }
@@ -98,7 +101,8 @@ impl Hot<'_> {
         let malformed = self.config.data.join("malformed.raw");
         let on_event = move |event: &Event, observer: &Observer| matches.event(event, observer);
         let mut pipeline =
-            Pipeline::new(self.observer, self.log.clone(), clock.clone(), self.health.clone(), malformed, on_event);
+            Pipeline::new(self.observer, self.log.clone(), clock.clone(), self.health.clone(), malformed, on_event)
+                .with_canary(self.canary);
         let started = AgentStarted {
             version: String::from(env!("CARGO_PKG_VERSION")),
             boot_id: boot_text.clone(),
@@ -257,22 +261,6 @@ impl Matches {
         trigger.set_action(proto::v1::TriggerAction::Observed);
         self.log.append(&mut agent_event(&self.clock, Body::Trigger(trigger)));
     }
-}
-
-fn hook(state: &HookState) -> Hook {
-    Hook {
-        name: state.name.to_owned(),
-        noun: state.noun.to_owned(),
-        tier: state.tier.to_owned(),
-        attached: state.attached,
-        refusal: state.refusal(),
-        programs: state.programs.iter().map(|&name| name.to_owned()).collect(),
-        refusals: state.refusals.iter().map(refusal).collect(),
-    }
-}
-
-fn refusal(refusal: &Refusal) -> HookRefusal {
-    HookRefusal { tier: refusal.tier.to_owned(), program: refusal.program.to_owned(), why: refusal.why.clone() }
 }
 
 /// Writes the kernel's raw records to a file until a signal comes or the time is over; gives their number. Nothing is stopped: no

@@ -105,6 +105,11 @@ fn what(body: &Body) -> String {
         Body::CaptureSealed { capture_id, artifacts, failed, .. } => {
             format!("sealed capture {capture_id}: {artifacts} artifacts, {failed} not had")
         }
+        Body::Coverage(coverage) => {
+            let (all, silent) = (coverage.hooks.len(), coverage.silent().count());
+            let attached = coverage.hooks.iter().filter(|hook| !hook.tier.is_empty()).count();
+            format!("coverage: {attached} of {all} hooks attached, {silent} silent")
+        }
         Body::AgentStarted { version, kernel_release, .. } => format!("agent {version} started on {kernel_release}"),
     }
 }

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use collector_core::model::event::{ContainerSeen, Exec, Flow, Raw, Trigger};
+use collector_core::model::event::{ContainerSeen, Coverage, Exec, Flow, HookCoverage, Raw, Trigger};
 use collector_core::model::{Body, ProcessKey};
 use proto::v1;
 use proto::v1::event::Body as Wire;
@@ -47,7 +47,25 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
             refused_hooks: started.hooks.into_iter().filter(|hook| !hook.attached).map(refused_hook).collect(),
             replay: started.replay,
         },
+        Wire::Coverage(coverage) => Body::Coverage(Box::new(self::coverage(coverage))),
     })
+}
+
+fn coverage(wire: v1::Coverage) -> Coverage {
+    let hook = |covered: v1::HookCoverage| {
+        let canary = match covered.canary() {
+            v1::CanaryOutcome::Untried => "untried",
+            v1::CanaryOutcome::Seen => "seen",
+            v1::CanaryOutcome::Missed => "missed",
+            v1::CanaryOutcome::Refused => "refused",
+        };
+        let v1::HookCoverage { seen_ns, skipped, hook, .. } = covered;
+        let hook = hook.unwrap_or_default();
+        let tier = if hook.attached { hook.tier } else { String::new() };
+        let (name, noun, refusal, canary) = (hook.name, hook.noun, hook.refusal, canary.to_owned());
+        HookCoverage { name, noun, tier, refusal, canary, seen_ns, skipped }
+    };
+    Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks }
 }
 
 fn file(wire: Wire) -> Option<Body> {

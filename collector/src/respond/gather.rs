@@ -84,6 +84,7 @@ fn belongs(event: &NodeEvent, containers: &[String], named: &BTreeSet<EvidenceRe
             Body::ContainerGone { container_id } => ours(container_id),
             Body::CaptureSealed { capture_id, .. } => !others.contains(capture_id),
             Body::Loss { .. } | Body::AgentStarted { .. } => true,
+            Body::Coverage(coverage) => coverage.silent().next().is_some(),
             _ => false,
         }
 }
@@ -221,6 +222,13 @@ fn node_facts(node: &Node, events: &[NodeEvent]) -> NodeFacts {
     let newest = of_node().filter(|event| event.log_id == node.log_id).map(|event| event.position).max();
     let (kernel_release, refused_hooks, replay) = started
         .map_or((String::new(), Vec::new(), node.replay), |(_, kernel, refused, replay)| (kernel, refused, replay));
+    let silent: BTreeSet<&str> = of_node()
+        .filter_map(|event| match &event.body {
+            Body::Coverage(coverage) => Some(coverage.silent()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
     NodeFacts {
         node: node.name.clone(),
         agent_version: node.agent_version.clone(),
@@ -228,6 +236,7 @@ fn node_facts(node: &Node, events: &[NodeEvent]) -> NodeFacts {
         since,
         events_received: newest.unwrap_or(0),
         refused_hooks,
+        silent_hooks: silent.into_iter().map(str::to_owned).collect(),
         signing_key: hex::encode(&node.signing_key),
         replay,
         evidence,

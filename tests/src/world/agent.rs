@@ -21,8 +21,9 @@ pub struct Agent {
     pub data: PathBuf,
     /// The process; absent while it is down.
     pub process: Option<Program>,
+    /// Its configuration.
+    pub configuration: PathBuf,
     program: PathBuf,
-    configuration: PathBuf,
     output: PathBuf,
 }
 

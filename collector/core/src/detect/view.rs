@@ -37,7 +37,8 @@ pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
         | Body::Loss { .. }
         | Body::Trigger(_)
         | Body::CaptureSealed { .. }
-        | Body::AgentStarted { .. } => [None, None],
+        | Body::AgentStarted { .. }
+        | Body::Coverage(_) => [None, None],
     }
 }
 

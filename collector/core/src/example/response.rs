@@ -155,6 +155,7 @@ fn node(since: Moment) -> NodeFacts {
         since,
         events_received: 48_112,
         refused_hooks: Vec::new(),
+        silent_hooks: Vec::new(),
         signing_key: "4f6ac3".to_owned(),
         replay: false,
         evidence: event(1),

@@ -147,6 +147,7 @@ pub enum Body {
     Trigger(Box<Trigger>),
     CaptureSealed { capture_id: String, manifest_sha256: String, artifacts: u32, failed: u32, latency_ns: u64 },
     AgentStarted { version: String, boot_id: String, kernel_release: String, refused_hooks: Vec<String>, replay: bool },
+    Coverage(Box<Coverage>),
 }
 
 /// A new program image.
@@ -170,6 +171,40 @@ pub struct Exec {
     pub stopped_in_kernel: bool,
     #[serde(default)]
     pub from_proc: bool,
+}
+
+/// What a node covered at one moment, and how that is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// Each hook.
+    pub hooks: Vec<HookCoverage>,
+    /// Nothing that is needed was missing.
+    pub ready: bool,
+    /// What was missing, in words.
+    pub lacks: Vec<String>,
+}
+
+impl Coverage {
+    /// Hooks that were attached and told nothing of a known call.
+    pub fn silent(&self) -> impl Iterator<Item = &str> {
+        self.hooks.iter().filter(|hook| hook.canary == "missed").map(|hook| hook.name.as_str())
+    }
+}
+
+/// One hook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of `HookCoverage` in `proto/sensor/v1/event.proto`")]
+pub struct HookCoverage {
+    pub name: String,
+    pub noun: String,
+    /// Empty where it is not attached.
+    pub tier: String,
+    /// Why it is not attached, or not by a better tier.
+    pub refusal: String,
+    /// `untried`, `seen`, `missed`, `refused`.
+    pub canary: String,
+    pub seen_ns: u64,
+    pub skipped: u64,
 }
 
 /// A container and what is known about it so far.

@@ -100,8 +100,12 @@ pub(super) fn completeness(input: &Input, evidence: &mut Evidence) -> Completene
             [] => "the kernel refused no hook".to_owned(),
             some => format!("the kernel refused {}", some.join(", ")),
         };
+        let silent = match node.silent_hooks.as_slice() {
+            [] => String::new(),
+            some => format!("; at some moment no record came of known calls at {}", some.join(", ")),
+        };
         let text = format!(
-            "{} {how} {} (agent {}, kernel {}); {} events arrived; {hooks}.",
+            "{} {how} {} (agent {}, kernel {}); {} events arrived; {hooks}{silent}.",
             node.node,
             date_and_time(node.since),
             node.agent_version,

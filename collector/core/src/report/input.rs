@@ -71,6 +71,9 @@ pub struct NodeFacts {
     pub events_received: u64,
     /// Hooks that the kernel refused, each with its reason.
     pub refused_hooks: Vec<String>,
+    /// Hooks that told nothing of a known call at some moment.
+    #[serde(default)]
+    pub silent_hooks: Vec<String>,
     /// Hex of the ed25519 key that signs its manifests.
     pub signing_key: String,
     /// Its events come from a recorded run.

@@ -55,6 +55,14 @@ pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
         Body::Loss { class, reason, count, .. } => {
             said(&format!("lost {count} records of class {class}: {}", reason.replace('_', " ")), String::new())
         }
+        told => agent(told),
+    }
+}
+
+/// What the agent itself did.
+fn agent(body: &Body) -> Option<(String, String)> {
+    let said = |what: &str, quoted: String| Some((what.to_owned(), cut(&quoted)));
+    match body {
         Body::Trigger(trigger) => {
             let did = match trigger.action.as_str() {
                 "stopped_in_kernel" => "matched a rule and was stopped in the kernel",
@@ -71,10 +79,15 @@ pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
             let did = format!("sealed {sealed}{failed}, {} ms after the trigger", latency_ns / 1_000_000);
             said(&did, String::new())
         }
+        Body::Coverage(coverage) => {
+            let silent: Vec<&str> = coverage.silent().collect();
+            said("looked whether its hooks work", format!("no record of known calls at {}", silent.join(", ")))
+        }
         Body::AgentStarted { version, replay, .. } => {
             let what = if *replay { "began to replay a recorded run" } else { "began to watch" };
             said(what, format!("version {version}"))
         }
+        _ => None,
     }
 }
 

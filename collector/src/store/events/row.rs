@@ -89,7 +89,8 @@ pub fn row(body: &Body) -> Row {
         | Body::Loss { .. }
         | Body::Trigger(_)
         | Body::CaptureSealed { .. }
-        | Body::AgentStarted { .. } => told_by_agent(body),
+        | Body::AgentStarted { .. }
+        | Body::Coverage(_) => told_by_agent(body),
     }
 }
 
@@ -135,6 +136,7 @@ fn told_by_agent(body: &Body) -> Row {
         Body::Loss { .. } => "loss",
         Body::Trigger(_) => "trigger",
         Body::CaptureSealed { .. } => "capture_sealed",
+        Body::Coverage(_) => "coverage",
         _ => "agent_started",
     };
     Row { kind, rest: serde_json::to_string(body).ok(), ..Row::default() }

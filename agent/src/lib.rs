@@ -2,6 +2,7 @@
 //! acts on the node when a rule or an order asks for it. Never sees a case, never decides beyond its rules.
 #![forbid(unsafe_code)]
 
+pub mod accounting;
 pub mod canary;
 pub mod clock;
 pub mod config;

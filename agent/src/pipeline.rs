@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use ebpf_common::Class;
 use proto::v1::{Event, LossReason};
 
+use crate::accounting::{Accounting, Books};
 use crate::canary::Sighted;
 use crate::clock::Clock;
-use crate::decode::{Record, decode};
+use crate::decode::{Body, Record, decode};
 use crate::health::{Counter, Health};
 use crate::log::Log;
 use crate::loss::Ledger;
@@ -25,6 +26,7 @@ const MALFORMED_KEPT: u64 = 64;
 pub struct Pipeline<C> {
     observer: Observer,
     ledger: Ledger,
+    accounting: Accounting,
     log: Log,
     clock: Clock,
     health: Health,
@@ -57,10 +59,11 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
     /// A pipeline that writes to `log`. Records that cannot be decoded are kept at `malformed`.
     pub fn new(observer: Observer, log: Log, clock: Clock, health: Health, malformed: PathBuf, on_event: C) -> Self {
         let malformed = Malformed { path: malformed, kept: 0, writer: None };
-        let ledger = Ledger::new(&clock);
+        let (ledger, accounting) = (Ledger::new(&clock), Accounting::new(&clock));
         Self {
             observer,
             ledger,
+            accounting,
             log,
             clock,
             health,
@@ -96,6 +99,11 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
                     return;
                 }
                 self.observer.observe(&record, &self.clock, &mut self.events);
+                let told = self.events.iter().any(|event| event.cpu_sequence == record.header.sequence);
+                self.accounting.read(&record.header, told);
+                if let Body::CgroupGone(gone) = &record.body {
+                    self.accounting.cgroup_gone(gone.fixed.id);
+                }
                 self.pass_on();
             }
             Err(error) => {
@@ -120,8 +128,8 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
         self.pass_on();
     }
 
-    /// Once a second or so: what was lost and what became known becomes events, and the clock is looked at.
-    pub fn settle(&mut self, lost: &[Lost]) {
+    /// Once a second or so: what was lost, what became of the rest and what became known becomes events, and the clock is looked at.
+    pub fn settle(&mut self, lost: &[Lost], books: Books<'_>) {
         for lost in lost {
             self.ledger.kernel(lost.class.name(), lost.reason, lost.count);
         }
@@ -132,6 +140,17 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
         self.observer.settle(&self.clock, &mut self.events);
         self.events.extend(self.ledger.report(&self.clock));
         self.pass_on();
+        let containers = self.observer.origin().containers();
+        let container = |id: u64| containers.container(id).map(|container| container.id.as_str());
+        self.events.extend(self.accounting.report(books, &self.clock, container));
+        if let Some(position) = self.pass_on() {
+            self.accounting.reported_at(position);
+        }
+    }
+
+    /// Cgroups whose removal was told since the last question.
+    pub fn take_gone(&mut self) -> Vec<u64> {
+        self.accounting.take_gone()
     }
 
     /// What is known of processes and containers.
@@ -139,11 +158,14 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
         &self.observer
     }
 
-    fn pass_on(&mut self) {
+    /// Gives the position of the last one.
+    fn pass_on(&mut self) -> Option<u64> {
+        let mut last = None;
         for mut event in self.events.drain(..) {
-            self.log.append(&mut event);
+            last = Some(self.log.append(&mut event));
             (self.on_event)(&event, &self.observer);
         }
+        last
     }
 }
 
@@ -223,7 +245,7 @@ mod tests {
             pipeline.record(bytes);
         }
         for _ in 0..3 {
-            pipeline.settle(&[]);
+            pipeline.settle(&[], Books::NONE);
         }
         assert_eq!(told, log.newest(), "each event is told with its position");
         let sealed = { log.seal(Duration::from_hours(1)).expect("seals") };

@@ -1,15 +1,17 @@
-//! The only way out: a record gets its number here and goes into the ring of its class, or is counted as lost with the
-//! reason. Takes finished bodies; never drops one silently.
+//! The only way out: a record is paid for here, gets its number and goes into the ring of its class, or is counted in its cgroup's
+//! books with the reason why it did not. Takes finished bodies; never drops one silently.
 
 use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{PerCpuArray, RingBuf};
+use ebpf_common::account::Purse;
 use ebpf_common::header::{VERSION, flag};
-use ebpf_common::loss::{COUNTERS, Outcome, counter};
+use ebpf_common::loss::Outcome;
 use ebpf_common::{Class, Header, Kind};
 
+use crate::account::Books;
 use crate::identity::Identity;
 use crate::number;
 
@@ -24,13 +26,9 @@ static RING_NETWORK: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static RING_FILE: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-/// The next number, by class.
+/// The last number, by class.
 #[map]
 static SEQUENCES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Class::COUNT as u32, 0);
-
-/// See `ebpf_common::loss`.
-#[map]
-static OUTCOMES: PerCpuArray<u64> = PerCpuArray::with_max_entries(COUNTERS, 0);
 
 /// When the agent reads a record. To wake it costs the process that is watched more than all of the record does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,7 +42,12 @@ pub enum Wake {
 impl About {
     /// Its lengths are found when it is sent.
     pub const fn new(kind: Kind, flags: u32, wake: Wake) -> Self {
-        Self { kind, flags, wake, body: 0, length: 0 }
+        Self { kind, flags, wake, purse: Purse::Usual, body: 0, length: 0 }
+    }
+
+    /// The same, paid from another purse where the usual one is empty.
+    pub const fn paid_from(self, purse: Purse) -> Self {
+        Self { purse, ..self }
     }
 }
 
@@ -73,6 +76,7 @@ pub struct About {
     pub kind: Kind,
     pub flags: u32,
     pub wake: Wake,
+    pub purse: Purse,
     /// Bytes of the body.
     pub body: u16,
     /// Bytes of the whole record.
@@ -85,13 +89,17 @@ struct Whole<T> {
     body: T,
 }
 
-/// Counts what became of a record that is not in a ring.
+/// Counts something that a hook would tell, of the process that runs now, and why it does not.
 #[inline(always)]
 pub fn count(class: Class, outcome: Outcome) {
-    if let Some(slot) = OUTCOMES.get_ptr_mut(counter(class, outcome)) {
-        // SAFETY: the slot is this CPU's, eight bytes, aligned; an interrupt may add at the same moment.
-        unsafe { number::add(slot, 1) };
-    }
+    count_for(Books::current(), class, outcome);
+}
+
+/// The same for the cgroup that the books are of.
+#[inline(always)]
+pub fn count_for(books: Books, class: Class, outcome: Outcome) {
+    books.begin(class);
+    books.end(class, outcome);
 }
 
 /// A record is lost before it could be built: it takes a number, so that the hole is seen, and is counted.
@@ -101,14 +109,36 @@ pub fn lose(class: Class, outcome: Outcome) {
     count(class, outcome);
 }
 
+/// A record that was begun is lost.
+#[inline(always)]
+pub fn lose_begun(books: Books, class: Class, outcome: Outcome) {
+    next(class);
+    books.end(class, outcome);
+}
+
+/// Whether a record may be sent: it is begun, and paid for from here on.
+#[inline(always)]
+pub fn admits(books: Books, class: Class, purse: Purse) -> bool {
+    books.begin(class);
+    let pays = books.pays(class, purse, ring(class));
+    if !pays {
+        books.end(class, Outcome::Throttled);
+    }
+    pays
+}
+
 /// A record without a tail.
 #[inline(always)]
 pub fn plain<T: Copy>(class: Class, about: About, identity: &Identity, body: T) {
     let about = About { body: size_of::<T>() as u16, length: size_of::<Whole<T>>() as u32, ..about };
+    let books = Books::of(identity.cgroup_id);
+    if !admits(books, class, about.purse) {
+        return;
+    }
     // SAFETY: the map is a ring, the size is a constant.
     let slot = unsafe { bpf_ringbuf_reserve(ring(class).cast(), size_of::<Whole<T>>() as u64, 0) };
     if slot.is_null() {
-        lose(class, Outcome::RingFull);
+        lose_begun(books, class, Outcome::RingFull);
         return;
     }
     let whole = slot.cast::<Whole<T>>();
@@ -119,7 +149,7 @@ pub fn plain<T: Copy>(class: Class, about: About, identity: &Identity, body: T) 
         (&raw mut (*whole).body).write(body);
         bpf_ringbuf_submit(slot, about.wake.word());
     }
-    count(class, Outcome::Sent);
+    books.end(class, Outcome::Sent);
 }
 
 /// The header of a record that is built in scratch. Takes its number: the record must then be sent.
@@ -149,10 +179,10 @@ pub fn header(class: Class, about: &About, identity: &Identity) -> Header {
 
 /// Puts a finished record into its ring.
 #[inline(always)]
-pub fn send(class: Class, wake: Wake, record: *const u8, length: u64) {
+pub fn send(books: Books, class: Class, wake: Wake, record: *const u8, length: u64) {
     // SAFETY: the map is a ring; the verifier proves that `record` has `length` readable bytes.
     let failed = unsafe { bpf_ringbuf_output(ring(class).cast(), record.cast_mut().cast(), length, wake.word()) };
-    count(class, if failed == 0 { Outcome::Sent } else { Outcome::RingFull });
+    books.end(class, if failed == 0 { Outcome::Sent } else { Outcome::RingFull });
 }
 
 #[inline(always)]
@@ -166,11 +196,11 @@ fn ring(class: Class) -> *mut RingBuf {
     ring.cast_mut()
 }
 
-/// The next number of this CPU and class.
+/// The next number of this CPU and class, from 1.
 #[inline(always)]
 fn next(class: Class) -> u64 {
     SEQUENCES.get_ptr_mut(class as u32).map_or(0, |slot| {
         // SAFETY: the slot is this CPU's, eight bytes, aligned; an interrupt may add at the same moment.
-        unsafe { number::add(slot, 1) }
+        unsafe { number::add(slot, 1) + 1 }
     })
 }

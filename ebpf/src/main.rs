@@ -1,8 +1,8 @@
 //! The kernel programs. They take what a hook gives and put records into rings; they never decide but where the agent told
 //! them to stop an exec or drop a packet, and never wait.
 //!
-//! To be read in this order: `programs` (what hangs where), `identity` (who), `path` and `object` (which file), `emit` (the only way out),
-//! `read` (the only reader of kernel and user memory).
+//! To be read in this order: `programs` (what hangs where), `identity` (who), `path` and `object` (which file), `emit` (the only way
+//! out), `account` (the books), `read` (the only reader of kernel and user memory).
 #![no_std]
 #![no_main]
 // The barrier that keeps a bound where the verifier looks for it; see `read::bound`.
@@ -11,6 +11,7 @@
 #![feature(core_intrinsics)]
 #![allow(internal_features, reason = "the compiler offers this target no other way to add and read at once")]
 
+mod account;
 mod emit;
 mod filter;
 mod identity;

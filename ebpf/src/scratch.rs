@@ -1,9 +1,11 @@
 //! Room to build a long record in: per CPU, for one record at a time. Takes the bodies and the pieces of the tail in order;
 //! gives the whole to `emit`. A program that interrupts another on the same CPU finds the room taken, and says so.
 
+use ebpf_common::account::Purse;
 use ebpf_common::loss::Outcome;
 use ebpf_common::{Class, Header};
 
+use crate::account::Books;
 use crate::emit::{self, About};
 use crate::identity::Identity;
 use crate::path::{Place, Walk};
@@ -21,10 +23,11 @@ pub struct Scratch<const RECORD: usize, const WALK: usize> {
     walk: Walk<WALK>,
 }
 
-/// A record that is being built. Must be ended with [`Builder::send`] or [`Builder::abandon`].
+/// A record that is being built. Must be ended with [`Builder::send`] or [`Builder::lose`].
 pub struct Builder<const RECORD: usize, const WALK: usize> {
     scratch: *mut Scratch<RECORD, WALK>,
     class: Class,
+    books: Books,
 }
 
 /// A path that was appended.
@@ -37,16 +40,28 @@ pub struct Appended {
 }
 
 impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
-    /// Takes the room for a record with a body of this length; nothing where it is taken already, which is then counted.
+    /// Takes the room for a record with a body of this length, of the process that runs now; nothing where its cgroup has sent all that
+    /// it may, or the room is taken already, which is then counted.
     #[inline(always)]
     pub fn begin(scratch: *mut Scratch<RECORD, WALK>, class: Class, body: usize) -> Option<Self> {
+        Self::begin_paid(scratch, class, body, Purse::Usual)
+    }
+
+    /// The same, paid from another purse where the usual one is empty.
+    #[inline(always)]
+    pub fn begin_paid(scratch: *mut Scratch<RECORD, WALK>, class: Class, body: usize, purse: Purse) -> Option<Self> {
+        let books = Books::current();
+        // Before anything is read for it: who floods pays for a look at the books, not for a record.
+        if !emit::admits(books, class, purse) {
+            return None;
+        }
         // SAFETY: the field is inside the map's value, eight bytes, aligned.
         if unsafe { number::add(&raw mut (*scratch).users, 1) } != 0 {
             leave(scratch);
-            emit::lose(class, Outcome::ScratchBusy);
+            emit::lose_begun(books, class, Outcome::ScratchBusy);
             return None;
         }
-        let builder = Self { scratch, class };
+        let builder = Self { scratch, class, books };
         builder.grow_to((size_of::<Header>() + body) as u64);
         // SAFETY: the field is inside the map's value, and ours from here on.
         unsafe { (*scratch).marks = 0 };
@@ -150,7 +165,7 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         unsafe {
             let record = &raw mut (*self.scratch).record;
             record.cast::<Header>().write(header);
-            emit::send(self.class, about.wake, record.cast(), length);
+            emit::send(self.books, self.class, about.wake, record.cast(), length);
         }
         self.release();
     }
@@ -169,9 +184,10 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         unsafe { (*self.scratch).marks as u32 }
     }
 
-    /// Gives the room back without a record.
+    /// Gives the room back without a record, which is counted as lost.
     #[inline(always)]
-    pub fn abandon(self) {
+    pub fn lose(self, outcome: Outcome) {
+        emit::lose_begun(self.books, self.class, outcome);
         self.release();
     }
 

@@ -1,6 +1,7 @@
 //! What the agent fixed at load: constants in the object's read-only data, which the verifier reads, so that a branch on a
 //! setting costs nothing at run time. Never written here.
 
+use ebpf_common::account::Budget;
 use ebpf_common::{Config, Offsets};
 
 /// Replaced by the agent.
@@ -11,6 +12,8 @@ static OFFSETS: Offsets = Offsets::ABSENT;
 #[unsafe(no_mangle)]
 static CONFIG: Config = Config {
     datagram_window_ns: 60_000_000_000,
+    network_budget: Budget::NONE,
+    file_budget: Budget::NONE,
     own_pid: 0,
     host_mount_namespace: 0,
     exit_says_group_dead: 0,

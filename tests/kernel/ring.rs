@@ -67,12 +67,12 @@ fn a_full_ring_loses_exactly_what_it_counts() {
     let missing: u64 = seen
         .iter()
         .filter(|((_, of), _)| *of == class)
-        .map(|(_, numbers)| numbers.last().map_or(0, |last| last + 1) - numbers.len() as u64)
+        .map(|(_, numbers)| numbers.last().copied().unwrap_or(0) - numbers.len() as u64)
         .sum();
     assert_eq!(missing, lost);
     for (cpu_and_class, numbers) in seen.iter().filter(|((_, of), _)| *of != class) {
         let newest = numbers.last().expect("an entry has a number");
-        assert_eq!(numbers.len() as u64, newest + 1, "numbers of {cpu_and_class:?} are dense");
+        assert_eq!(numbers.len() as u64, *newest, "numbers of {cpu_and_class:?} are dense");
     }
     let reported: Vec<_> = kernel.losses().expect("read the counters");
     let of_file = reported.iter().find(|loss| loss.class == Class::File).expect("a loss of files");

@@ -38,10 +38,18 @@ fn tree(line: &str) -> Option<PathBuf> {
     (words.next()? == "cgroup2").then(|| PathBuf::from(place.replace("\\040", " ")))
 }
 
-/// Containers that are in the tree now, each with its cgroup's number.
-pub(super) fn containers(root: &Path, parents: &[String]) -> Vec<u64> {
+/// A container's cgroup, or one below it.
+pub(super) struct Found {
+    /// Its number.
+    pub(super) id: u64,
+    /// The container's, where it is below it.
+    pub(super) payer: Option<u64>,
+}
+
+/// Containers that are in the tree now, and what is below them.
+pub(super) fn containers(root: &Path, parents: &[String]) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut open = vec![(root.to_path_buf(), 0, false)];
+    let mut open = vec![(root.to_path_buf(), 0, None)];
     while let Some((folder, depth, inside)) = open.pop() {
         let named = folder.file_name().is_some_and(|name| parents.iter().any(|parent| name == parent.as_str()));
         // A folder that is gone meanwhile has no containers.
@@ -50,12 +58,13 @@ pub(super) fn containers(root: &Path, parents: &[String]) -> Vec<u64> {
             if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                 continue;
             }
-            let container = inside || named || is_container(entry.file_name().as_bytes());
-            if container {
-                found.push(entry.ino());
+            let id = entry.ino();
+            let is_container = inside.is_some() || named || is_container(entry.file_name().as_bytes());
+            if is_container {
+                found.push(Found { id, payer: inside });
             }
             if depth < MAX_DEPTH && found.len() < MAX_CGROUPS {
-                open.push((entry.path(), depth + 1, container));
+                open.push((entry.path(), depth + 1, inside.or(is_container.then_some(id))));
             }
         }
     }

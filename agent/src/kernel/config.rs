@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use ebpf_common::account::Budget;
 use ebpf_common::hook::Tier;
 
 use super::sensitive::SensitivePath;
@@ -11,6 +12,8 @@ use super::sensitive::SensitivePath;
 pub struct KernelConfig {
     /// Room of the rings. Too small: records are lost while the agent is slow, and counted.
     pub rings: RingBytes,
+    /// What each cgroup may send.
+    pub budgets: Budgets,
     /// Leave out what the agent itself does, which is counted as excluded. Its processes are always told.
     pub exclude_self: bool,
     /// Paths whose opening for reading is told too; at most 64. Empty: only what is opened for writing, or refused.
@@ -26,6 +29,42 @@ pub struct KernelConfig {
     pub host_mount_namespace: Option<u32>,
     /// Better ways into the kernel than this are not tried. Lower: what the worse ways do not see is not seen.
     pub highest_tier: Tier,
+}
+
+/// What each cgroup may send of what comes by the thousand. A cgroup below a container's shares that one's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Budgets {
+    /// Records of connections.
+    pub network: Rate,
+    /// Records of files.
+    pub file: Rate,
+}
+
+/// So many records a second, and as many at once after a second of silence; 0: any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate(pub u32);
+
+impl Default for Budgets {
+    /// What one cgroup may send in a second fits into half of its ring, and many of them into what the agent reads in one.
+    fn default() -> Self {
+        Self { network: Rate(5_000), file: Rate(20_000) }
+    }
+}
+
+impl Rate {
+    /// No bound.
+    pub const ANY: Self = Self(0);
+
+    /// As the kernel programs reckon, for a ring of this size.
+    pub(super) fn in_kernel(self, ring: u32) -> Budget {
+        const SECOND_NS: u64 = 1_000_000_000;
+        match SECOND_NS.checked_div(self.0.into()) {
+            None => Budget::NONE,
+            Some(cost_ns) => {
+                Budget { cost_ns: cost_ns.max(1), burst_ns: SECOND_NS, strained_bytes: u64::from(ring / 2) }
+            }
+        }
+    }
 }
 
 /// Room of each ring in bytes, rounded up to a power of two of whole pages.
@@ -55,6 +94,7 @@ impl Default for KernelConfig {
     fn default() -> Self {
         Self {
             rings: RingBytes::default(),
+            budgets: Budgets::default(),
             exclude_self: true,
             sensitive: SensitivePath::usual(),
             container_parents: Vec::new(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use aya::maps::{Array, HashMap, Map, MapData, MapError, PerCpuArray, RingBuf};
+use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
 use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_common::config::cgroup::CONTAINER;
 use ebpf_common::config::{COMPONENT, Component};
@@ -17,8 +17,9 @@ use ebpf_common::{Class, Config};
 use nix::unistd::{SysconfVar, sysconf};
 use zerocopy::IntoBytes;
 
+use super::accounts::Accounts;
+use super::cgroups::Found;
 use super::hooks::{self, Ground, HookState};
-use super::losses::Counters;
 use super::offsets::{self, Layout, OffsetError};
 use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
@@ -87,8 +88,10 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     let hooks = attach(&mut ebpf, config, &root)?;
     let mut cgroups: HashMap<MapData, u64, u32> = map(&mut ebpf, "CGROUPS")?;
     // After the hook on new ones: between the two every cgroup is seen at least once.
-    for id in cgroups::containers(&root, &config.container_parents) {
-        match cgroups.insert(id, CONTAINER, ONLY_NEW) {
+    let mut accounts = Accounts::new(map(&mut ebpf, "ACCOUNTS")?, map(&mut ebpf, "SPARE")?, map(&mut ebpf, "PAYERS")?);
+    for Found { id, payer } in cgroups::containers(&root, &config.container_parents) {
+        let paid = payer.map_or(Ok(()), |payer| accounts.set_payer(id, payer));
+        match paid.and_then(|()| cgroups.insert(id, CONTAINER, ONLY_NEW)) {
             Ok(()) => {}
             // There already, or the table is full: then the rest is not watched in the kernel, the agent's rules still are.
             Err(cause) => tracing::debug!(id, %cause, "cgroup not added"),
@@ -100,7 +103,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         barrier: is_quarantine_granted(&hooks).map(|()| Arc::new(barrier)),
         hooks,
         rings: Mutex::new(Some(rings(&mut ebpf)?)),
-        counters: Mutex::new(Counters::new(map::<PerCpuArray<_, _>>(&mut ebpf, "OUTCOMES")?)),
+        accounts: Mutex::new(accounts),
         cgroups: Mutex::new(cgroups),
         default_watch: Mutex::new(map(&mut ebpf, "DEFAULT_WATCH")?),
         stopped: Mutex::new(map(&mut ebpf, "STOPPED")?),
@@ -118,6 +121,8 @@ fn object(config: &KernelConfig, layout: &Layout, sensitive: &SensitiveList) -> 
     };
     let constants = Config {
         datagram_window_ns: u64::try_from(config.datagram_window.as_nanos()).unwrap_or(u64::MAX),
+        network_budget: config.budgets.network.in_kernel(ring_size(config.rings.network)),
+        file_budget: config.budgets.file.in_kernel(ring_size(config.rings.file)),
         own_pid: if config.exclude_self { std::process::id() } else { 0 },
         host_mount_namespace: host,
         exit_says_group_dead: u32::from(layout.exit_says_group_dead),

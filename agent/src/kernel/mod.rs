@@ -2,13 +2,13 @@
 //! them which cgroups to watch and which to cut off. Takes a [`KernelConfig`]; gives a [`Kernel`], whose programs are gone
 //! when it is dropped. Never reads a record: that is `decode`.
 
+mod accounts;
 mod btf;
 mod cgroups;
 mod config;
 mod cost;
 mod hooks;
 mod load;
-mod losses;
 mod mounts;
 mod offsets;
 mod quarantine;
@@ -20,7 +20,7 @@ mod tiers;
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aya::maps::{Array, HashMap, MapData, MapError};
 use aya::programs::ProgramError;
@@ -29,18 +29,18 @@ use ebpf_common::record::process::{Stopped, watch};
 use ipnet::IpNet;
 use zerocopy::FromBytes;
 
+pub use accounts::{Counted, KernelLoss, Standing};
 pub use cgroups::{CgroupTreeError, cgroup_root};
-pub use config::{KernelConfig, RingBytes};
+pub use config::{Budgets, KernelConfig, Rate, RingBytes};
 pub use cost::ProgramCost;
 pub use hooks::{HookState, Refusal};
 pub use load::LoadError;
-pub use losses::{Counted, KernelLoss};
 pub use offsets::OffsetError;
 pub use quarantine::{Quarantine, QuarantineError};
 pub use ring::{Ring, Rings};
 pub use sensitive::{PatternError, SensitiveList, SensitivePath};
 
-use losses::Counters;
+use accounts::Accounts;
 use quarantine::Barrier;
 
 /// The loaded kernel programs. Dropped: all detached, but for the quarantines that still stand.
@@ -49,7 +49,7 @@ pub struct Kernel {
     programs: Mutex<aya::Ebpf>,
     hooks: Vec<HookState>,
     rings: Mutex<Option<Rings>>,
-    counters: Mutex<Counters>,
+    accounts: Mutex<Accounts>,
     cgroups: Mutex<HashMap<MapData, u64, u32>>,
     default_watch: Mutex<Array<MapData, u32>>,
     stopped: Mutex<HashMap<MapData, u32, [u8; size_of::<Stopped>()]>>,
@@ -98,12 +98,31 @@ impl Kernel {
 
     /// Records lost since the last call, by class and reason; empty where none was.
     pub fn losses(&self) -> Result<Vec<KernelLoss>, MapError> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).losses()
+        self.books().losses()
     }
 
     /// What became of every record since the programs were loaded.
     pub fn counted(&self) -> Result<BTreeMap<Counted, u64>, MapError> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner).totals()
+        self.books().totals()
+    }
+
+    /// The account of each cgroup. One whose cgroup is gone, and that said the same ten seconds ago, is given a last time and closed.
+    pub fn accounts(&self, now_ns: u64) -> Result<Vec<Standing>, MapError> {
+        self.books().standing(now_ns)
+    }
+
+    /// The container's cgroup on whose account a cgroup below it is.
+    pub fn payer(&self, cgroup_id: u64) -> Option<u64> {
+        self.books().payer(cgroup_id)
+    }
+
+    /// A cgroup is gone.
+    pub fn cgroup_gone(&self, cgroup_id: u64, now_ns: u64) {
+        self.books().cgroup_gone(cgroup_id, now_ns);
+    }
+
+    fn books(&self) -> MutexGuard<'_, Accounts> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What every loaded program cost the verifier and, while the kernel counts that, the machine.

@@ -16,6 +16,7 @@ use proto::v1::{AgentStarted, Event, Hook, LossReason, Trigger};
 use tokio::sync::mpsc;
 
 use super::{Ground, RunError, Wake, parts, stops, urgent_thread};
+use crate::accounting::Books;
 use crate::canary::Sighted;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -117,7 +118,7 @@ impl Hot<'_> {
                 Source::Kernel { kernel, rings } => read_rings(&kernel, *rings, &mut pipeline, &clock, &health, &stop),
                 Source::Recording(reader) => play(reader, &mut pipeline, &clock, &health, &stop),
             };
-            pipeline.settle(&[]);
+            pipeline.settle(&[], Books::NONE);
             // The matches' channel closes before the main loop is woken.
             drop(pipeline);
             if wake.blocking_send(Wake::Source(outcome)).is_err() {
@@ -145,7 +146,7 @@ fn read_rings<C: FnMut(&Event, &Observer)>(
         let now_ns = clock.now().boot_ns;
         if stopping || now_ns.saturating_sub(settled_ns) >= SETTLE_NS {
             settled_ns = now_ns;
-            pipeline.settle(&losses(kernel));
+            settle(kernel, pipeline, now_ns);
             stops::find_lost(kernel, pipeline, now_ns, health);
         }
         if stopping && count == 0 {
@@ -173,10 +174,22 @@ fn play<C: FnMut(&Event, &Observer)>(
         health.count(Counter::Records);
         if boot_ns.saturating_sub(settled_ns) >= SETTLE_NS {
             settled_ns = boot_ns;
-            pipeline.settle(&[]);
+            pipeline.settle(&[], Books::NONE);
         }
     }
     Ok(())
+}
+
+/// What the kernel counted since the last look becomes events.
+fn settle<C: FnMut(&Event, &Observer)>(kernel: &Kernel, pipeline: &mut Pipeline<C>, now_ns: u64) {
+    for id in pipeline.take_gone() {
+        kernel.cgroup_gone(id, now_ns);
+    }
+    let accounts = kernel.accounts(now_ns).unwrap_or_else(|error| {
+        tracing::error!(%error, "the kernel's accounts cannot be read");
+        Vec::new()
+    });
+    pipeline.settle(&losses(kernel), Books { accounts: &accounts, payer: &|id| kernel.payer(id) });
 }
 
 fn losses(kernel: &Kernel) -> Vec<Lost> {
@@ -194,7 +207,9 @@ fn reason(outcome: Outcome) -> LossReason {
         Outcome::ScratchBusy => LossReason::ScratchBusy,
         Outcome::Oversize => LossReason::Oversize,
         Outcome::ReadFault => LossReason::ReadFault,
-        Outcome::Sent | Outcome::Aggregated | Outcome::Excluded | Outcome::Unowned => LossReason::Unspecified,
+        Outcome::Sent | Outcome::Aggregated | Outcome::Excluded | Outcome::Throttled | Outcome::Unowned => {
+            LossReason::Unspecified
+        }
     }
 }
 

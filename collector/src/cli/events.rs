@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use collector_core::model::event::Raw;
+use collector_core::model::event::{Account, Raw};
 use collector_core::model::fact::Named;
 use collector_core::model::{Body, NodeEvent};
 use serde_json::Value;
@@ -104,6 +104,15 @@ fn what(body: &Body) -> String {
         Body::Trigger(trigger) => format!("rule {}: {}", trigger.rule_title, say::words(&trigger.action)),
         Body::CaptureSealed { capture_id, artifacts, failed, .. } => {
             format!("sealed capture {capture_id}: {artifacts} artifacts, {failed} not had")
+        }
+        Body::Accounting(told) => {
+            let sum = |count: fn(&Account) -> u64| told.accounts.iter().map(count).sum::<u64>();
+            format!(
+                "accounts: {} seen, {} told, {} throttled",
+                sum(|it| it.seen),
+                sum(|it| it.told),
+                sum(|it| it.throttled)
+            )
         }
         Body::Coverage(coverage) => {
             let (all, silent) = (coverage.hooks.len(), coverage.silent().count());

@@ -3,7 +3,9 @@
 
 use std::net::IpAddr;
 
-use collector_core::model::event::{ContainerSeen, Coverage, Exec, Flow, HookCoverage, Raw, Trigger};
+use collector_core::model::event::{
+    Account, Accounting, ContainerSeen, Coverage, Exec, Flow, HookCoverage, Raw, Trigger,
+};
 use collector_core::model::{Body, ProcessKey};
 use proto::v1;
 use proto::v1::event::Body as Wire;
@@ -40,6 +42,7 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
             failed: sealed.failed,
             latency_ns: sealed.latency_ns,
         },
+        Wire::Accounting(accounting) => Body::Accounting(Box::new(self::accounting(accounting))),
         Wire::AgentStarted(started) => Body::AgentStarted {
             version: started.version,
             boot_id: started.boot_id,
@@ -175,6 +178,40 @@ fn container(wire: v1::ContainerSeen) -> ContainerSeen {
         image: wire.image,
         name: wire.name,
         service_account: wire.service_account,
+    }
+}
+
+fn accounting(wire: v1::Accounting) -> Accounting {
+    Accounting {
+        from_ns: wire.from_ns,
+        to_ns: wire.to_ns,
+        after_position: wire.after_position,
+        accounts: wire.accounts.into_iter().map(account).collect(),
+    }
+}
+
+fn account(wire: v1::Account) -> Account {
+    let lost = [
+        (v1::LossReason::RingFull, wire.ring_full),
+        (v1::LossReason::ScratchBusy, wire.scratch_busy),
+        (v1::LossReason::Oversize, wire.oversize),
+        (v1::LossReason::ReadFault, wire.read_fault),
+    ];
+    let lost = lost.into_iter().filter(|(_, count)| *count > 0);
+    Account {
+        cgroup_id: wire.cgroup_id,
+        container_id: wire.container_id,
+        class: wire.class,
+        shared: wire.shared,
+        seen: wire.seen,
+        emitted: wire.emitted,
+        aggregated: wire.aggregated,
+        throttled: wire.throttled,
+        excluded: wire.excluded,
+        lost: lost.map(|(reason, count)| (loss_reason(reason.into()).to_owned(), count)).collect(),
+        told: wire.told,
+        silent: wire.silent,
+        under_way: wire.under_way,
     }
 }
 

@@ -120,6 +120,10 @@ impl Fold {
 
     fn event(&mut self, event: &NodeEvent, received: Moment) {
         self.facts += 1;
+        // The books of a node change no judgement; they come every second.
+        if matches!(event.body, Body::Accounting(_)) {
+            return;
+        }
         self.is_changed = true;
         if let Body::Loss { class, reason, count, from_ns, to_ns } = &event.body {
             self.losses.push(LossRow {

@@ -2,12 +2,18 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::account::Budget;
+
 /// Settings that do not change while the programs are loaded. The verifier sees their values and drops what they switch off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Config {
     /// After this long without a send, a datagram to the same peer is the first of a new flow.
     pub datagram_window_ns: u64,
+    /// What each cgroup may send of connections.
+    pub network_budget: Budget,
+    /// What each cgroup may send of files.
+    pub file_budget: Budget,
     /// Records about this process are counted as excluded, but those of the class process; 0: of none.
     pub own_pid: u32,
     /// Inode number of the initial mount namespace: what runs in it is never stopped at exec, because a container runtime

@@ -26,7 +26,7 @@ pub struct Header {
     pub version: u8,
     /// Bytes of the body, between this header and the tail.
     pub body: u16,
-    /// Dense from 0 per CPU and class, and counted on also where the record is then lost. An interrupt may put a number
+    /// Dense from 1 per CPU and class, and counted on also where the record is then lost. An interrupt may put a number
     /// into the ring before the one that it interrupted: dense as a set, nearly in order.
     pub sequence: u64,
     /// `CLOCK_BOOTTIME`, nanoseconds.

@@ -27,6 +27,7 @@
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
 
+pub mod account;
 pub mod config;
 pub mod header;
 pub mod hook;
@@ -34,6 +35,7 @@ pub mod loss;
 pub mod offsets;
 pub mod record;
 
+pub use account::Account;
 pub use config::Config;
 pub use header::{Class, Header, Kind};
 pub use offsets::Offsets;

@@ -1,9 +1,4 @@
-//! What became of each record that a hook began: counters per CPU, by class and outcome, that the agent reads.
-//!
-//! For each class `begun = sent + aggregated + excluded + the losses`, and `sent + the losses of numbered records` is the
-//! next sequence number, summed over the CPUs.
-
-use crate::header::Class;
+//! What becomes of a record that a hook began. The counters are those of [`crate::account`].
 
 /// What became of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -13,28 +8,31 @@ pub enum Outcome {
     Sent = 0,
     /// Counted into a record that was sent before (a datagram of a known flow).
     Aggregated = 1,
-    /// Of the agent itself, where the configuration leaves those out.
+    /// Of the agent itself, where the configuration leaves those out, or of a device that swallows what is written.
     Excluded = 2,
+    /// Not sent because the cgroup had sent all that it may. Not numbered: nobody waits for it.
+    Throttled = 3,
     /// Lost: the ring was full. It has a sequence number, which is missing in what the agent reads.
-    RingFull = 3,
+    RingFull = 4,
     /// Lost: this CPU was already building a record of the class. Numbered.
-    ScratchBusy = 4,
+    ScratchBusy = 5,
     /// Lost: longer than a record may be. Numbered.
-    Oversize = 5,
+    Oversize = 6,
     /// Lost: nothing of it could be read. Numbered.
-    ReadFault = 6,
-    /// Not a loss of a record: the table of socket owners was full, and a later record will not know its process.
-    Unowned = 7,
+    ReadFault = 7,
+    /// Of no record: the table of socket owners was full, and a later record will not know its process.
+    Unowned = 8,
 }
 
 impl Outcome {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
     /// All outcomes, in the order of their numbers.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Sent,
         Self::Aggregated,
         Self::Excluded,
+        Self::Throttled,
         Self::RingFull,
         Self::ScratchBusy,
         Self::Oversize,
@@ -50,6 +48,7 @@ impl Outcome {
             Self::Sent => "sent",
             Self::Aggregated => "aggregated",
             Self::Excluded => "excluded",
+            Self::Throttled => "throttled",
             Self::RingFull => "ring_full",
             Self::ScratchBusy => "scratch_busy",
             Self::Oversize => "oversize",
@@ -57,12 +56,4 @@ impl Outcome {
             Self::Unowned => "unowned",
         }
     }
-}
-
-/// Length of the counters' array.
-pub const COUNTERS: u32 = (Class::COUNT * Outcome::COUNT) as u32;
-
-/// Where the counter stands in the array.
-pub const fn counter(class: Class, outcome: Outcome) -> u32 {
-    class as u32 * Outcome::COUNT as u32 + outcome as u32
 }

@@ -22,7 +22,7 @@ use super::enforce;
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::scratch::{Builder, Scratch};
-use crate::{offset, read};
+use crate::{account, offset, read};
 
 /// Names of cgroups whose children are containers.
 #[map]
@@ -47,6 +47,9 @@ fn cgroup_mkdir(context: BtfTracePointContext) -> i32 {
         let inherited = enforce::known(made.parent_id);
         // A full table is a container that is not watched in the kernel; the agent still stops by rule.
         let _full = enforce::CGROUPS.insert(made.id, inherited | CONTAINER, 0);
+        if inherited & CONTAINER != 0 {
+            account::made_below(made.id, made.parent_id);
+        }
     }
     tell(Kind::CgroupMade, &made, path);
     0
@@ -60,6 +63,7 @@ fn cgroup_rmdir(context: BtfTracePointContext) -> i32 {
     let Some(gone) = Made::read(group) else { return 0 };
     tell(Kind::CgroupGone, &gone, path);
     let _absent = enforce::CGROUPS.remove(gone.id);
+    account::gone(gone.id);
     0
 }
 
@@ -149,8 +153,7 @@ fn tell(kind: Kind, group: &Made, path: u64) {
     let Some(scratch) = CGROUP_SCRATCH.get_ptr_mut(0) else { return };
     let Some(mut record) = Builder::begin(scratch, Class::Process, size_of::<Cgroup>()) else { return };
     let Some(identity) = Identity::current() else {
-        emit::lose(Class::Process, Outcome::ReadFault);
-        record.abandon();
+        record.lose(Outcome::ReadFault);
         return;
     };
     let length = record.kernel_string(path, MAX_CGROUP_PATH as u32);

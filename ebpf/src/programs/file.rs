@@ -220,8 +220,7 @@ pub fn begin(body: usize) -> Option<Record> {
 #[inline(always)]
 pub fn end<T: Copy>(record: Record, kind: Kind, flags: u32, candidates: u64, body: T) {
     let Some(identity) = Identity::current() else {
-        emit::lose(Class::File, Outcome::ReadFault);
-        record.abandon();
+        record.lose(Outcome::ReadFault);
         return;
     };
     let flags = flags | enforce::container(identity.cgroup_id);

@@ -14,6 +14,7 @@ use ebpf_common::record::{Accept, Close, Connect, Flow};
 use ebpf_common::{Class, Kind};
 
 use super::{call, enforce, socket};
+use crate::account::Books;
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::{config, offset, read};
@@ -52,7 +53,7 @@ impl Owner {
         if own == 0 || self.identity.pid != own {
             return false;
         }
-        emit::count(Class::Network, Outcome::Excluded);
+        emit::count_for(Books::of(self.identity.cgroup_id), Class::Network, Outcome::Excluded);
         true
     }
 }
@@ -106,7 +107,7 @@ fn begin(socket: u64) {
 #[inline(always)]
 fn own(socket: u64, owner: Owner) {
     if SOCKETS.insert(socket, owner, 0).is_err() {
-        emit::count(Class::Network, Outcome::Unowned);
+        Books::of(owner.identity.cgroup_id).end(Class::Network, Outcome::Unowned);
     }
 }
 

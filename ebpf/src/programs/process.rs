@@ -96,8 +96,7 @@ fn sched_process_exec(_context: BtfTracePointContext) -> i32 {
     let Some(mut record) = Builder::begin(scratch, Class::Process, size_of::<Exec>()) else { return 0 };
     let task = current_task();
     let Some(identity) = Identity::current() else {
-        emit::lose(Class::Process, Outcome::ReadFault);
-        record.abandon();
+        record.lose(Outcome::ReadFault);
         return 0;
     };
     let place = record.body::<Exec>();

@@ -37,6 +37,7 @@ pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
         | Body::Loss { .. }
         | Body::Trigger(_)
         | Body::CaptureSealed { .. }
+        | Body::Accounting(_)
         | Body::AgentStarted { .. }
         | Body::Coverage(_) => [None, None],
     }

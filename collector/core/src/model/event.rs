@@ -1,5 +1,6 @@
 //! What a node saw, in the words of judgement. Takes what `collector::ingest::translate` made from the wire; never holds a wire type.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -146,8 +147,65 @@ pub enum Body {
     Loss { class: String, reason: String, count: u64, from_ns: u64, to_ns: u64 },
     Trigger(Box<Trigger>),
     CaptureSealed { capture_id: String, manifest_sha256: String, artifacts: u32, failed: u32, latency_ns: u64 },
+    Accounting(Box<Accounting>),
     AgentStarted { version: String, boot_id: String, kernel_release: String, refused_hooks: Vec<String>, replay: bool },
     Coverage(Box<Coverage>),
+}
+
+impl Body {
+    /// The class under which a node's kernel programs count it; nothing for what they do not tell.
+    pub fn class(&self) -> Option<&'static str> {
+        match self {
+            Self::Fork { .. }
+            | Self::Exec(_)
+            | Self::Exit { .. }
+            | Self::ContainerSeen(_)
+            | Self::ContainerGone { .. } => Some("process"),
+            Self::FileOpen { .. } | Self::FileUnlink { .. } | Self::FileRename { .. } | Self::FileChmod { .. } => {
+                Some("file")
+            }
+            Self::Connect { .. } | Self::Accept { .. } | Self::Close { .. } | Self::DatagramFlow { .. } => {
+                Some("network")
+            }
+            Self::Privilege(_) => Some("privilege"),
+            Self::Kernel(_) => Some("kernel"),
+            Self::Loss { .. }
+            | Self::Trigger(_)
+            | Self::CaptureSealed { .. }
+            | Self::Accounting(_)
+            | Self::AgentStarted { .. } => None,
+        }
+    }
+}
+
+/// What became of all that a node's kernel programs had to tell since the accounting before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of `Accounting` in `proto/sensor/v1/event.proto`")]
+pub struct Accounting {
+    pub from_ns: u64,
+    pub to_ns: u64,
+    pub after_position: u64,
+    pub accounts: Vec<Account>,
+}
+
+/// One class of one cgroup's account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of `Account` in `proto/sensor/v1/event.proto`")]
+pub struct Account {
+    pub cgroup_id: u64,
+    pub container_id: String,
+    pub class: String,
+    pub shared: bool,
+    pub seen: u64,
+    pub emitted: u64,
+    pub aggregated: u64,
+    pub throttled: u64,
+    pub excluded: u64,
+    /// By reason: `ring_full`, `scratch_busy`, `oversize`, `read_fault`; only those that there were.
+    pub lost: BTreeMap<String, u64>,
+    pub told: u64,
+    pub silent: u64,
+    pub under_way: u64,
 }
 
 /// A new program image.

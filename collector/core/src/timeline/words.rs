@@ -79,6 +79,7 @@ fn agent(body: &Body) -> Option<(String, String)> {
             let did = format!("sealed {sealed}{failed}, {} ms after the trigger", latency_ns / 1_000_000);
             said(&did, String::new())
         }
+        Body::Accounting(_) => said("told what became of everything that it saw", String::new()),
         Body::Coverage(coverage) => {
             let silent: Vec<&str> = coverage.silent().collect();
             said("looked whether its hooks work", format!("no record of known calls at {}", silent.join(", ")))

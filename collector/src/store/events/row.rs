@@ -89,6 +89,7 @@ pub fn row(body: &Body) -> Row {
         | Body::Loss { .. }
         | Body::Trigger(_)
         | Body::CaptureSealed { .. }
+        | Body::Accounting(_)
         | Body::AgentStarted { .. }
         | Body::Coverage(_) => told_by_agent(body),
     }
@@ -136,6 +137,7 @@ fn told_by_agent(body: &Body) -> Row {
         Body::Loss { .. } => "loss",
         Body::Trigger(_) => "trigger",
         Body::CaptureSealed { .. } => "capture_sealed",
+        Body::Accounting(_) => "accounting",
         Body::Coverage(_) => "coverage",
         _ => "agent_started",
     };

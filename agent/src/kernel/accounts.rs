@@ -1,0 +1,176 @@
+//! The kernel programs' books. Takes the accounts of all cgroups; gives each as it stands, sums over all, and what was lost since the
+//! last look. Closes an account whose cgroup is gone, after it has read it: no count leaves the sums by that.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use aya::maps::{Array, HashMap, MapData, MapError};
+use ebpf_common::Class;
+use ebpf_common::account::{self, Account, MAX_ACCOUNTS};
+use ebpf_common::loss::Outcome;
+use zerocopy::{FromBytes, IntoBytes};
+
+/// What is counted: the records of a class that had an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Counted {
+    /// The records' class.
+    pub class: Class,
+    /// What became of them.
+    pub outcome: Outcome,
+}
+
+/// Records of one class that were lost for one reason since the last look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelLoss {
+    /// The records' class.
+    pub class: Class,
+    /// Why.
+    pub reason: Outcome,
+    /// How many, never 0.
+    pub count: u64,
+}
+
+/// An account at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose it is; [`account::SHARED`]: theirs for whom there was no room.
+    pub cgroup_id: u64,
+    /// What it says.
+    pub account: Account,
+    /// It was removed after this: what comes later begins at zero.
+    pub closed: bool,
+}
+
+/// The sockets of a cgroup that is gone may still have something to tell.
+const LATE_NS: u64 = 10_000_000_000;
+/// An account in which nothing happened for so long is closed too, where the table is half full.
+const IDLE_NS: u64 = 60_000_000_000;
+
+type Bytes = [u8; size_of::<Account>()];
+
+/// The tables, and what they said at the last look.
+pub(super) struct Accounts {
+    table: HashMap<MapData, u64, Bytes>,
+    spare: Array<MapData, Bytes>,
+    payers: HashMap<MapData, u64, u64>,
+    /// Cgroups below containers that are gone, and when they went.
+    gone: VecDeque<(u64, u64)>,
+    /// Each account, and since when it says so.
+    known: BTreeMap<u64, (Account, u64)>,
+    closed: BTreeMap<Counted, u64>,
+    reported: BTreeMap<Counted, u64>,
+}
+
+impl Accounts {
+    pub(super) fn new(
+        table: HashMap<MapData, u64, Bytes>,
+        spare: Array<MapData, Bytes>,
+        payers: HashMap<MapData, u64, u64>,
+    ) -> Self {
+        let (known, closed, reported) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { table, spare, payers, gone: VecDeque::new(), known, closed, reported }
+    }
+
+    /// Every account in which something ever happened.
+    pub(super) fn standing(&mut self, now_ns: u64) -> Result<Vec<Standing>, MapError> {
+        let mut all = self.read()?;
+        let crowded = all.len() > MAX_ACCOUNTS as usize / 2;
+        for standing in &mut all {
+            let known = self.known.entry(standing.cgroup_id).or_insert((standing.account, now_ns));
+            if counts(&known.0) != counts(&standing.account) {
+                *known = (standing.account, now_ns);
+                continue;
+            }
+            let silent_ns = now_ns.saturating_sub(known.1);
+            let over = standing.account.gone_ns != 0 && silent_ns >= LATE_NS || crowded && silent_ns >= IDLE_NS;
+            if over && standing.cgroup_id != account::SHARED {
+                self.table.remove(&standing.cgroup_id)?;
+                self.known.remove(&standing.cgroup_id);
+                add(&mut self.closed, &standing.account);
+                standing.closed = true;
+            }
+        }
+        while self.gone.front().is_some_and(|(since_ns, _)| now_ns.saturating_sub(*since_ns) >= LATE_NS) {
+            let Some((_, id)) = self.gone.pop_front() else { break };
+            absent_is_well(self.payers.remove(&id))?;
+        }
+        Ok(all)
+    }
+
+    /// The container's cgroup that pays for one below it.
+    pub(super) fn payer(&self, cgroup_id: u64) -> Option<u64> {
+        self.payers.get(&cgroup_id, 0).ok()
+    }
+
+    /// A cgroup was made below a container's before the programs were there.
+    pub(super) fn set_payer(&mut self, cgroup_id: u64, payer: u64) -> Result<(), MapError> {
+        self.payers.insert(cgroup_id, payer, 0)
+    }
+
+    /// A cgroup is gone: nobody asks who pays for it when its last records are read.
+    pub(super) fn cgroup_gone(&mut self, cgroup_id: u64, now_ns: u64) {
+        if self.payer(cgroup_id).is_some() {
+            self.gone.push_back((now_ns, cgroup_id));
+        }
+    }
+
+    pub(super) fn totals(&self) -> Result<BTreeMap<Counted, u64>, MapError> {
+        let mut totals: BTreeMap<Counted, u64> = BTreeMap::new();
+        for class in Class::ALL {
+            totals.extend(Outcome::ALL.map(|outcome| (Counted { class, outcome }, 0)));
+        }
+        for (what, count) in &self.closed {
+            *totals.entry(*what).or_default() += count;
+        }
+        self.read()?.iter().for_each(|standing| add(&mut totals, &standing.account));
+        Ok(totals)
+    }
+
+    pub(super) fn losses(&mut self) -> Result<Vec<KernelLoss>, MapError> {
+        let mut losses = Vec::new();
+        for (what, total) in self.totals()? {
+            let before = self.reported.insert(what, total).unwrap_or(0);
+            let count = total.saturating_sub(before);
+            if count > 0 && Outcome::LOSSES.contains(&what.outcome) {
+                losses.push(KernelLoss { class: what.class, reason: what.outcome, count });
+            }
+        }
+        Ok(losses)
+    }
+
+    fn read(&self) -> Result<Vec<Standing>, MapError> {
+        let mut all = Vec::new();
+        for entry in &self.table {
+            let (cgroup_id, bytes) = entry?;
+            all.push(Standing { cgroup_id, account: account(&bytes), closed: false });
+        }
+        let shared = account(&self.spare.get(&0, 0)?);
+        if counts(&shared) != counts(&account::EMPTY) {
+            all.push(Standing { cgroup_id: account::SHARED, account: shared, closed: false });
+        }
+        Ok(all)
+    }
+}
+
+fn account(bytes: &Bytes) -> Account {
+    Account::read_from_bytes(bytes).expect("an entry is as large as its type")
+}
+
+/// Without what it may still send, which passes by itself.
+fn counts(account: &Account) -> (&[u8], &[u8]) {
+    (account.begun.as_bytes(), account.ended.as_bytes())
+}
+
+fn add(totals: &mut BTreeMap<Counted, u64>, account: &Account) {
+    for class in Class::ALL {
+        for outcome in Outcome::ALL {
+            *totals.entry(Counted { class, outcome }).or_default() += account.ended[class as usize][outcome as usize];
+        }
+    }
+}
+
+fn absent_is_well(removed: Result<(), MapError>) -> Result<(), MapError> {
+    match removed {
+        Err(MapError::KeyNotFound) => Ok(()),
+        other => other,
+    }
+}

@@ -96,6 +96,7 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
                 self.ledger.sequence(class, u32::from(record.header.cpu), record.header.sequence);
                 if self.canary.takes(&record.header) {
                     self.health.count(Counter::Canary);
+                    self.accounting.read(&record.header, false);
                     return;
                 }
                 self.observer.observe(&record, &self.clock, &mut self.events);

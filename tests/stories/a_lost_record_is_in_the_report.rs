@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
-use tests::world::incident::{Incident, PATIENCE};
+use tests::world::incident::{Incident, PATIENCE, Respond};
+use tests::world::place::Place;
 use tests::world::program::eventually;
 
 use crate::skip;
@@ -12,7 +13,9 @@ fn a_lost_record_is_in_the_report() -> Result<()> {
     if skip::without_containers() {
         return Ok(());
     }
-    let incident = Incident::prepare("loss", 0)?;
+    // Without a bound for the container: with one nothing runs over.
+    let unbounded = |_: &Place| Ok(Respond { agent: "\n[budget]\nfiles = 0".to_owned(), ..Respond::default() });
+    let incident = Incident::with("loss", 0, unbounded)?;
     incident.strike();
     let id = incident.case()?;
     let agent = incident.agent.process.as_ref().context("an agent")?;

@@ -2,14 +2,15 @@
 //! value is within its bounds, or an error that names file, line and field. An unknown key is an error: a misspelt bound must
 //! not silently be the default.
 
+mod bounds;
 mod quantity;
 
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
+use bounds::{line_at, line_of, size, span, within};
 pub use quantity::{Bytes, parse_duration};
 
 /// A configuration file is a page of text; a larger one is another file.
@@ -35,6 +36,8 @@ pub struct Config {
     pub canary: Canary,
     /// Which files are watched.
     pub files: Files,
+    /// What each container may tell.
+    pub budget: Budget,
     /// Which rules run on the node.
     pub rules: Rules,
     /// What the agent may do, and how much of it.
@@ -133,6 +136,17 @@ pub struct SensitivePath {
     pub path: String,
 }
 
+/// Records a second of each container, and of each cgroup of the host: what is over it is counted and not told, so that who floods
+/// loses only what is its own. Processes, privilege and the kernel have no bound. 0: no bound; at most a million.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Budget {
+    /// Files opened and changed. Default 20000.
+    pub files: u32,
+    /// Connections and datagrams. Default 5000.
+    pub connections: u32,
+}
+
 /// Which rules run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -177,6 +191,7 @@ impl Default for Config {
             recorder: Recorder::default(),
             canary: Canary::default(),
             files: Files::default(),
+            budget: Budget::default(),
             rules: Rules::default(),
             respond: Respond::default(),
         }
@@ -193,6 +208,12 @@ impl Default for LogBounds {
             sync: Duration::from_millis(250),
             level: 1,
         }
+    }
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { files: 20_000, connections: 5_000 }
     }
 }
 
@@ -338,6 +359,8 @@ impl Config {
         span("log.sync", log.sync, millis(10)..=seconds(60))?;
         within("log.level", log.level, 1..=9)?;
         span("recorder.before", self.recorder.before, seconds(1)..=seconds(86_400).min(log.max_age))?;
+        within("budget.files", self.budget.files, 0..=1_000_000)?;
+        within("budget.connections", self.budget.connections, 0..=1_000_000)?;
         span("canary.every", self.canary.every, seconds(1)..=seconds(600))?;
         within("respond.waiting", self.respond.waiting, 1..=4096)?;
         let respond = &self.respond;
@@ -345,46 +368,6 @@ impl Config {
         size("respond.artifact_max_bytes", respond.artifact_max_bytes, 1 << 20..=proto::limits::ARTIFACT_BYTES)?;
         span("respond.hold", respond.hold, seconds(1)..=seconds(86_400))
     }
-}
-
-fn within<T: PartialOrd + Copy + std::fmt::Display>(
-    field: &'static str,
-    value: T,
-    bounds: RangeInclusive<T>,
-) -> Result<(), (&'static str, String)> {
-    if bounds.contains(&value) {
-        return Ok(());
-    }
-    Err((field, format!("{value} is not between {} and {}", bounds.start(), bounds.end())))
-}
-
-fn size(field: &'static str, value: Bytes, bounds: RangeInclusive<u64>) -> Result<(), (&'static str, String)> {
-    within(field, value.0, bounds).map_err(|(field, what)| (field, format!("{what} bytes")))
-}
-
-fn span(field: &'static str, value: Duration, bounds: RangeInclusive<Duration>) -> Result<(), (&'static str, String)> {
-    if bounds.contains(&value) {
-        return Ok(());
-    }
-    Err((field, format!("{value:?} is not between {:?} and {:?}", bounds.start(), bounds.end())))
-}
-
-fn line_at(text: &str, offset: usize) -> usize {
-    text.as_bytes().iter().take(offset).filter(|byte| **byte == b'\n').count() + 1
-}
-
-/// The line that sets `section.key`; 0 where none does.
-fn line_of(text: &str, field: &str) -> usize {
-    let (section, key) = field.rsplit_once('.').unwrap_or(("", field));
-    let mut here = "";
-    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
-        if let Some(name) = line.strip_prefix('[') {
-            here = name.split(']').next().unwrap_or_default().trim();
-        } else if here == section && line.split('=').next().is_some_and(|name| name.trim() == key) {
-            return number;
-        }
-    }
-    0
 }
 
 #[cfg(test)]

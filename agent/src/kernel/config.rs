@@ -47,14 +47,12 @@ pub struct Rate(pub u32);
 impl Default for Budgets {
     /// What one cgroup may send in a second fits into half of its ring, and many of them into what the agent reads in one.
     fn default() -> Self {
-        Self { network: Rate(5_000), file: Rate(20_000) }
+        let usual = crate::config::Budget::default();
+        Self { network: Rate(usual.connections), file: Rate(usual.files) }
     }
 }
 
 impl Rate {
-    /// No bound.
-    pub const ANY: Self = Self(0);
-
     /// As the kernel programs reckon, for a ring of this size.
     pub(super) fn in_kernel(self, ring: u32) -> Budget {
         const SECOND_NS: u64 = 1_000_000_000;

@@ -57,7 +57,7 @@ pub fn check(config: &Config) -> Result<Check, RunError> {
     let engine = parts::engine(config)?;
     let sensitive = parts::sensitive(config)?;
     parts::hash_secret(config)?;
-    let (hooks, refusal) = match Kernel::load(&parts::kernel_config(&sensitive, &engine)) {
+    let (hooks, refusal) = match Kernel::load(&parts::kernel_config(config, &sensitive, &engine)) {
         Ok(kernel) => (kernel.hooks().iter().map(hook).collect(), String::new()),
         Err(error) => (Vec::new(), crate::deliver::chain(&error)),
     };

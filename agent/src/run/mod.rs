@@ -119,7 +119,7 @@ enum Wake {
 pub fn agent(config: &Config) -> Result<(), RunError> {
     let engine = Arc::new(parts::engine(config)?);
     let sensitive = parts::sensitive(config)?;
-    let kernel = Kernel::load(&parts::kernel_config(&sensitive, &engine)).map_err(RunError::Kernel)?;
+    let kernel = Kernel::load(&parts::kernel_config(config, &sensitive, &engine)).map_err(RunError::Kernel)?;
     let kernel = Arc::new(kernel);
     let observer = parts::observer(sensitive, &kernel);
     let (boot_text, boot_id) = parts::boot_id()?;

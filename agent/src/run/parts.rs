@@ -21,7 +21,7 @@ use crate::deliver::hello::NodeFacts;
 use crate::deliver::orders::OrderDesk;
 use crate::deliver::spool::Spool;
 use crate::health::Health;
-use crate::kernel::{Kernel, KernelConfig, Quarantine, SensitivePath};
+use crate::kernel::{Budgets, Kernel, KernelConfig, Quarantine, Rate, SensitivePath};
 use crate::log::{Log, LogOptions, parse_id};
 use crate::observe::Observer;
 use crate::observe::sensitive::{Pattern, Sensitive};
@@ -87,11 +87,12 @@ pub(super) fn sensitive(config: &Config) -> Result<Sensitive, RunError> {
     }
 }
 
-pub(super) fn kernel_config(sensitive: &Sensitive, engine: &Engine) -> KernelConfig {
+pub(super) fn kernel_config(config: &Config, sensitive: &Sensitive, engine: &Engine) -> KernelConfig {
     let path = |pattern: &Pattern| SensitivePath { class: pattern.class.clone(), pattern: pattern.path.clone() };
     KernelConfig {
         sensitive: sensitive.patterns().iter().map(path).collect(),
         watch_containers: watched_facts(engine),
+        budgets: Budgets { network: Rate(config.budget.connections), file: Rate(config.budget.files) },
         ..KernelConfig::default()
     }
 }

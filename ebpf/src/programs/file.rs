@@ -10,6 +10,7 @@
 use aya_ebpf::macros::{map, tracepoint};
 use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::TracePointContext;
+use ebpf_common::account::Purse;
 use ebpf_common::header::flag;
 use ebpf_common::loss::Outcome;
 use ebpf_common::record::file::{MAX_FILE_PATH, MAX_NAME};
@@ -126,7 +127,8 @@ fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
         emit::count(Class::File, Outcome::Excluded);
         return None;
     }
-    let mut record = begin(size_of::<FileOpen>())?;
+    let purse = if candidates == 0 { Purse::Usual } else { Purse::Sensitive };
+    let mut record = Builder::begin_paid(FILE_SCRATCH.get_ptr_mut(0)?, Class::File, size_of::<FileOpen>(), purse)?;
     let path = record.path::<FILE_PATH>(place);
     let body = FileOpen {
         candidates,

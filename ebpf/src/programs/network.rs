@@ -8,6 +8,7 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::{btf_tracepoint, map, tracepoint};
 use aya_ebpf::maps::HashMap;
 use aya_ebpf::programs::{BtfTracePointContext, TracePointContext};
+use ebpf_common::account::Purse;
 use ebpf_common::header::flag;
 use ebpf_common::loss::Outcome;
 use ebpf_common::record::{Accept, Close, Connect, Flow};
@@ -64,6 +65,9 @@ static SOCKETS: HashMap<u64, Owner> = HashMap::with_max_entries(32_768, 0);
 
 /// Of a socket's flags: the other side's end was received.
 const DONE: u64 = 1 << 1;
+
+/// First bytes of the IPv4 addresses that no router passes on.
+const LINK_LOCAL: [u8; 2] = [169, 254];
 
 const ESTABLISHED: i32 = 1;
 const SYN_SENT: i32 = 2;
@@ -135,7 +139,10 @@ fn connected(socket: u64, established: u32) {
     let error = read::field::<u32>(socket, offset!(sock_error)).unwrap_or(0);
     let body = Connect { flow, begun_ns: owner.begun_ns, socket, established, error };
     let flags = owner.flags() | flag::OUTGOING;
-    emit::plain(Class::Network, About::new(Kind::Connect, flags, Wake::of_container(flags)), &owner.identity, body);
+    // Where metadata services are: no flood of other connections hides that one was asked.
+    let purse = if flow.remote[..2] == LINK_LOCAL { Purse::Sensitive } else { Purse::Usual };
+    let about = About::new(Kind::Connect, flags, Wake::of_container(flags)).paid_from(purse);
+    emit::plain(Class::Network, about, &owner.identity, body);
 }
 
 #[inline(never)]

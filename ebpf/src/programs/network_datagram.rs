@@ -9,6 +9,7 @@ use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::{cgroup_sock_addr, map};
 use aya_ebpf::maps::LruHashMap;
 use aya_ebpf::programs::SockAddrContext;
+use ebpf_common::account::Purse;
 use ebpf_common::loss::Outcome;
 use ebpf_common::record::network::{FAMILY_V4, FAMILY_V6};
 use ebpf_common::record::{Datagram, Flow};
@@ -114,7 +115,8 @@ fn told(address: *mut bpf_sock_addr, family: u16, connected: u32) {
     }
     let body = Datagram { flow, repeats: repeats as u32, connected };
     let flags = enforce::container(identity.cgroup_id);
-    emit::plain(Class::Network, About::new(Kind::Datagram, flags, Wake::of_container(flags)), &identity, body);
+    let about = About::new(Kind::Datagram, flags, Wake::of_container(flags)).paid_from(Purse::First);
+    emit::plain(Class::Network, about, &identity, body);
 }
 
 #[inline(always)]

@@ -1,6 +1,6 @@
 //! What the running agent makes of a flood: the real program, its rings, origin, rules and log, while one thread of this process makes,
 //! renames and removes files without a pause. Takes the agent's processor time from the kernel, all its threads in it; its events and
-//! losses from its log. The agent sends to nobody: events stay where they are.
+//! losses from its log. The agent sends to nobody: events stay where they are; no cgroup has a budget: all of the flood is read.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -26,7 +26,7 @@ pub(crate) fn measure() -> Result<()> {
     let place = Place::new("flood")?;
     // Not on a disk: its own work would make the flood a trickle.
     let files = tempfile::Builder::new().prefix("mayfly-").tempdir_in("/dev/shm").context("make a folder in memory")?;
-    let mut agent = Agent::alone(&place, "")?;
+    let mut agent = Agent::alone(&place, "[budget]\nfiles = 0")?;
     let mut process = agent.process.take().context("the agent runs")?;
     let id = Pid::from_raw(i32::try_from(process.id())?);
     let clock = clock_getcpuclockid(id).context("the agent's processor time")?;

@@ -2,6 +2,7 @@
 //! for each group; a case that a container or the whole agent decides is a story.
 
 mod disguise;
+mod flood;
 
 use tests::evasion::{self, Case};
 

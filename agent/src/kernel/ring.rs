@@ -51,6 +51,8 @@ pub struct Rings {
     bell: Epoll,
     /// The last look left records behind, of which the bell says nothing any more.
     is_left: bool,
+    /// Looks one after the other that found nothing.
+    empty_looks: u32,
 }
 
 impl Rings {
@@ -59,21 +61,26 @@ impl Rings {
     /// How often somebody has to look: records that nothing waits for wake nobody, so this is how late they are. Longer would
     /// cost room in the rings; shorter costs an idle machine.
     pub const LOOK: Duration = Duration::from_millis(5);
+    /// The same where nothing came for a while: what a flood puts into a ring in that time fits into half of it.
+    pub const LONGEST_LOOK: Duration = Duration::from_millis(40);
+    /// After so many empty looks the next is later.
+    const PATIENCE: u32 = 20;
 
     pub(super) fn new([process, guard, network, file]: [Ring; Self::COUNT]) -> io::Result<Self> {
         let bell = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for (number, ring) in [&process, &guard, &network, &file].into_iter().enumerate() {
             bell.add(&ring.ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, number as u64))?;
         }
-        Ok(Self { process, guard, network, file, bell, is_left: false })
+        Ok(Self { process, guard, network, file, bell, is_left: false, empty_looks: 0 })
     }
 
-    /// Waits until a kernel program asks to be read, or for [`Rings::LOOK`]. Then the rings are to be drained.
+    /// Waits until a kernel program asks to be read, or for [`Rings::LOOK`], longer where all is quiet. Then the rings are to be drained.
     pub fn wait(&mut self) -> io::Result<()> {
         if self.is_left {
             return Ok(());
         }
-        let longest = EpollTimeout::try_from(Self::LOOK).unwrap_or(EpollTimeout::ZERO);
+        let look = Self::LOOK.saturating_mul((self.empty_looks / Self::PATIENCE).max(1)).min(Self::LONGEST_LOOK);
+        let longest = EpollTimeout::try_from(look).unwrap_or(EpollTimeout::ZERO);
         match self.bell.wait(&mut [EpollEvent::empty(); Self::COUNT], longest) {
             Ok(_) | Err(Errno::EINTR) => Ok(()),
             Err(cause) => Err(cause.into()),
@@ -85,6 +92,8 @@ impl Rings {
         let rings = [&mut self.process, &mut self.guard, &mut self.network, &mut self.file];
         let counts = rings.map(|ring| ring.drain(most, &mut each));
         self.is_left = counts.contains(&most);
-        counts.iter().sum()
+        let count = counts.iter().sum();
+        self.empty_looks = if count == 0 { self.empty_looks.saturating_add(1) } else { 0 };
+        count
     }
 }

@@ -283,7 +283,8 @@ impl Matches {
 pub fn record(config: &Config, out: &Path, longest: Option<Duration>) -> Result<u64, RunError> {
     let failed = |cause| RunError::File { doing: "write", path: out.to_owned(), cause };
     let sensitive = parts::sensitive(config)?;
-    let kernel = KernelConfig { watch_containers: 0, ..parts::kernel_config(config, &sensitive, &rules::Engine::default()) };
+    let kernel =
+        KernelConfig { watch_containers: 0, ..parts::kernel_config(config, &sensitive, &rules::Engine::default()) };
     let kernel = Kernel::load(&kernel).map_err(RunError::Kernel)?;
     let mut rings = kernel.take_rings().ok_or_else(|| RunError::Rings(std::io::Error::other("taken before")))?;
     let clock = Clock::system();

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod canonical;
+pub mod completeness;
 pub mod correlate;
 pub mod custody;
 pub mod detect;

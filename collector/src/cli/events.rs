@@ -30,7 +30,7 @@ pub struct Wanted {
     limit: usize,
 }
 
-fn moment(text: &str) -> Result<u64, String> {
+pub(super) fn moment(text: &str) -> Result<u64, String> {
     let moment: jiff::Timestamp = text.parse().map_err(|error| format!("{error}; write 2026-11-21T18:10:23Z"))?;
     u64::try_from(moment.as_nanosecond()).map_err(|_| "before 1970".to_owned())
 }

@@ -29,6 +29,10 @@ pub(super) const EVENTS: &str = "Examples:
   mayfly events --node node-1 --from 2026-11-21T18:10:00Z --to 2026-11-21T18:12:00Z
   mayfly events --limit 1000 --json";
 
+pub(super) const COMPLETENESS: &str = "Examples:
+  mayfly completeness --node node-1 --from 2026-11-21T18:10:00Z --to 2026-11-21T18:12:00Z
+  mayfly completeness --container 5f5a2c0e --from 2026-11-21T18:10:00Z --to 2026-11-21T18:12:00Z --json";
+
 pub(super) const PLAN: &str = "Examples:
   mayfly plan MF-2026-0001                        the newest plan, with its digest
   mayfly plan MF-2026-0001 --new                  another one, which somebody else approves";

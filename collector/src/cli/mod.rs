@@ -3,6 +3,7 @@
 
 mod cases;
 mod client;
+mod completeness;
 mod events;
 mod evidence;
 mod examples;
@@ -57,6 +58,9 @@ pub enum Command {
     /// Events as the nodes saw them.
     #[command(after_help = examples::EVENTS)]
     Events(events::Wanted),
+    /// Of a container or a node and a time: what was seen, what became of it, and whether that adds up.
+    #[command(after_help = examples::COMPLETENESS)]
+    Completeness(completeness::Wanted),
     /// The newest plan of a case.
     #[command(after_help = examples::PLAN)]
     Plan {
@@ -180,6 +184,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Cases => cases::list(&client, json).await,
         Command::Case { id } => cases::one(&client, &id, json).await,
         Command::Events(wanted) => events::show(&client, &wanted, json).await,
+        Command::Completeness(wanted) => completeness::show(&client, &wanted, json).await,
         Command::Plan { id, new, speaker } => plans::plan(&client, &id, new, speaker, json).await,
         Command::Approve { id, plan, deny, speaker } => plans::word(&client, &id, &plan, deny, speaker, json).await,
         Command::Undo { id, plan, speaker } => plans::undo(&client, &id, plan, speaker, json).await,

@@ -9,7 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use collector_core::custody::bundle::{CUSTODY, INDEX, Signer, index, readme, to_lines};
 use collector_core::custody::{Kind, Record, node_log, slice};
-use collector_core::model::{Case, NodeEvent};
+use collector_core::model::{Case, EvidenceRef, NodeEvent};
 use collector_core::report::{self, Input};
 use serde_json::{Value, json};
 use zip::write::SimpleFileOptions;
@@ -57,13 +57,20 @@ pub async fn make(store: &Store, case: Case, by: &str) -> Result<Vec<u8>, Bundle
     let mut files = Contents::new();
     let before = gather::input(store, case.clone()).await?;
     reports(&before, &mut files);
-    logs(store, &before.events, &mut files).await?;
+    let mut events = before.events.clone();
+    for cited in before.completeness.iter().flat_map(|statement| &statement.evidence) {
+        if let EvidenceRef::Event { node, log_id, position } = cited {
+            events.extend(store.events.event(node, log_id, *position).await?);
+        }
+    }
+    logs(store, &events, &mut files).await?;
+    files.insert("completeness.jsonl".to_owned(), to_lines(&before.completeness));
     audit(store, &before, &mut files).await?;
     for node in &before.nodes {
         let signer = Signer { node: node.node.clone(), signing_key: node.signing_key.clone() };
         files.insert(format!("nodes/{}.json", node.node), to_lines(&[signer]));
     }
-    files.insert("events.jsonl".to_owned(), to_lines(&before.events));
+    files.insert("events.jsonl".to_owned(), to_lines(&events));
     let record = store.journal.note(by, Kind::Exported, Some(case.id.clone()), json!({"by": by}))?;
     let journal = store.journal.records();
     captures(store, &before.events, &journal, &mut files).await?;

@@ -4,14 +4,15 @@
 
 use std::collections::BTreeSet;
 
+use collector_core::completeness::Subject;
 use collector_core::custody::{Kind, Record, Recorded};
 use collector_core::model::{AuditEntry, AuditSource, Body, Case, CaseId, EvidenceRef, Moment, NodeEvent};
 use collector_core::playbook::{Approval, Outcome, Plan};
 use collector_core::report::{AuditCoverage, Input, Loss, NodeFacts};
 use serde::de::DeserializeOwned;
 
-use super::captures;
 use super::situation::container_ids;
+use super::{captures, completeness};
 use crate::store::Store;
 use crate::store::events::query::{QueryError, Question};
 use crate::store::state::{LossRow, Node, StateError};
@@ -150,8 +151,14 @@ pub async fn input(store: &Store, case: Case) -> Result<Input, GatherError> {
     let artifacts = captures::artifacts(store, &events).await?;
     let last = journal.iter().map(|record| record.time.ns).chain([case.last_activity.ns, case.detected.ns]).max();
     let now = Moment::exact(last.unwrap_or(case.last_activity.ns));
+    let from = Moment::exact(case.first_activity.ns.saturating_sub(BEFORE_NS));
+    let mut stated = Vec::new();
+    for id in container_ids(&case) {
+        stated.push(completeness::statement(store, Subject::Container { id }, from, now).await?);
+    }
     Ok(Input {
         losses: losses(store, &events).await?,
+        completeness: stated,
         nodes: nodes(store, &case, &events).await?,
         audit: coverage(store, &entries).await?,
         case,

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod bundle;
 pub mod captures;
+pub mod completeness;
 pub mod config;
 pub mod execute;
 pub mod gather;

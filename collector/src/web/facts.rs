@@ -2,11 +2,14 @@
 
 use axum::Json;
 use axum::extract::{Path, Query, State};
+use collector_core::completeness::{Statement, Subject};
+use collector_core::model::Moment;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Context;
 use super::response::Problem;
+use crate::respond::completeness;
 use crate::store::events::query::{LIMIT, Question};
 
 /// `?node=…&container=…&from=…&to=…&limit=…`, times in nanoseconds since 1970.
@@ -59,6 +62,30 @@ pub(crate) async fn nodes(State(context): State<Context>) -> Result<Json<Value>,
 pub(crate) async fn losses(State(context): State<Context>) -> Result<Json<Value>, Problem> {
     let losses = context.store.state.losses(None).await.map_err(|error| Problem::broken(&error))?;
     Ok(Json(json!({"losses": losses})))
+}
+
+/// `?container=…` or `?node=…`, and `&from=…&to=…`, times in nanoseconds since 1970.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Span {
+    node: Option<String>,
+    container: Option<String>,
+    from: u64,
+    to: u64,
+}
+
+pub(crate) async fn completeness(
+    State(context): State<Context>,
+    Query(span): Query<Span>,
+) -> Result<Json<Statement>, Problem> {
+    let subject = match (span.container, span.node) {
+        (Some(id), None) => Subject::Container { id },
+        (None, Some(name)) => Subject::Node { name },
+        _ => return Err(Problem::wrong("either a container or a node")),
+    };
+    let (from, to) = (Moment::exact(span.from), Moment::exact(span.to));
+    let stated = completeness::statement(&context.store, subject, from, to).await;
+    Ok(Json(stated.map_err(|error| Problem::broken(&error))?))
 }
 
 pub(crate) async fn status(State(context): State<Context>) -> Result<Json<Value>, Problem> {

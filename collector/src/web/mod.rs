@@ -66,6 +66,7 @@ pub fn router(context: Context) -> Router {
         .route("/nodes/{name}", post(facts::add_node))
         .route("/events", get(facts::events))
         .route("/losses", get(facts::losses))
+        .route("/completeness", get(facts::completeness))
         .route("/cases", get(cases::list))
         .route("/cases/{id}", get(cases::one))
         .route("/cases/{id}/plan", get(cases::plan).post(cases::plan_anew))

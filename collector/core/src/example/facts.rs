@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use serde_json::{Value, json};
 
+use crate::completeness::{Line, Statement, Subject};
 use crate::model::event::{ContainerSeen, Exec, Flow, Raw, Trigger};
 use crate::model::{Actor, AuditEntry, AuditSource, Body, EvidenceRef, Moment, NodeEvent, Origin, ProcessKey};
 
@@ -214,4 +215,27 @@ pub(crate) fn entries() -> Vec<AuditEntry> {
         entry("8a1f0003", second(74), "CreateAccessKey", false, &session),
         entry("8a1f0004", second(95), "ListSecrets", true, &user),
     ]
+}
+
+/// What became of everything that was seen of the container.
+pub(crate) fn statement() -> Statement {
+    let line = |class: &str, seen: u64, told: u64| Line {
+        class: class.to_owned(),
+        seen,
+        emitted: told,
+        told,
+        received: told,
+        ..Line::default()
+    };
+    Statement {
+        subject: Subject::Container { id: CONTAINER.to_owned() },
+        from: at(0, 0),
+        to: at(960, 0),
+        accounted: Some((at(2, 0), at(959, 0))),
+        lines: vec![Line { throttled: 1_204, ..line("file", 1_316, 112) }, line("process", 41, 41)],
+        missing: 0,
+        watches: Vec::new(),
+        holds: true,
+        evidence: vec![event(4_790)],
+    }
 }

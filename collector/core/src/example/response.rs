@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::facts::{CONTAINER, KEY, NODE, at, entries, event, events};
+use super::facts::{CONTAINER, KEY, NODE, at, entries, event, events, statement};
 use super::findings::{case, container};
 use crate::custody::{Chain, Draft, Kind, Record, Recorded};
 use crate::model::{AuditSource, Entity, EvidenceRef, Moment, NonEmpty};
@@ -213,6 +213,7 @@ pub(crate) fn input() -> Input {
         artifacts: artifacts(),
         losses: vec![loss()],
         nodes: vec![node(at(2, 0))],
+        completeness: vec![statement()],
         audit: vec![AuditCoverage {
             source: AuditSource::Cloudtrail,
             entries: 1_204,

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::cite::{Evidence, visible};
-use super::document::{ArtifactRow, Completeness, Indicator, LogRow, Query};
+use super::document::{ArtifactRow, Completeness, Indicator, LogRow, Query, Sentence};
 use super::input::{Artifact, Input};
 use super::narrate::{clock, date_and_time, short};
-use crate::model::{AuditSource, Entity, EvidenceRef, Identity};
+use crate::completeness::Statement;
+use crate::model::{AuditSource, Entity, EvidenceRef, Identity, NonEmpty};
 use crate::timeline::size;
 
 /// Audit entries printed in full; the rest are in the exported bundle.
@@ -115,6 +116,7 @@ pub(super) fn completeness(input: &Input, evidence: &mut Evidence) -> Completene
         evidence.say_one(text, &node.evidence)
     });
     let nodes = nodes.collect();
+    let accounts = input.completeness.iter().flat_map(|statement| accounts(statement, evidence)).collect();
     let losses = input.losses.iter().map(|loss| {
         let text = format!(
             "{} lost {} records of class {} between {} and {}: {}.",
@@ -141,12 +143,23 @@ pub(super) fn completeness(input: &Input, evidence: &mut Evidence) -> Completene
     });
     Completeness {
         nodes,
+        accounts,
+        statements: input.completeness.clone(),
         losses,
         lost: input.losses.iter().map(|loss| loss.count).sum(),
         audit_text: audit_text.collect(),
         audit: input.audit.clone(),
         unseen: unseen(input),
     }
+}
+
+/// A sentence for each class, and one whether it adds up. Without an account there is nothing to point to, and `unseen` says so.
+fn accounts(statement: &Statement, evidence: &mut Evidence) -> Vec<Sentence> {
+    let Ok(references) = NonEmpty::try_from(statement.evidence.clone()) else { return Vec::new() };
+    let of = &statement.subject;
+    let lines = statement.lines.iter().map(|line| format!("Of {of}, {line}."));
+    let all = lines.chain([format!("Of {of}: {}", statement.verdict())]);
+    all.map(|text| evidence.say(text, &references)).collect()
 }
 
 /// As people write it.
@@ -175,6 +188,9 @@ fn unseen(input: &Input) -> Vec<String> {
     }
     if input.case.edges.iter().any(|edge| matches!(edge.state, crate::model::EdgeState::Pending { .. })) {
         unseen.push("A provider's log was still late when this was written: a later version may say more.".to_owned());
+    }
+    for statement in input.completeness.iter().filter(|statement| statement.accounted.is_none()) {
+        unseen.push(format!("Of {} no node accounted: what was not told of it is not counted.", statement.subject));
     }
     let failed = input.artifacts.iter().filter(|artifact| !artifact.failure.is_empty());
     let lines: BTreeSet<String> = failed.map(|artifact| visible(&failure(artifact))).collect();

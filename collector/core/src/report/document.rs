@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use super::input::{AuditCoverage, Lesson};
+use crate::completeness::Statement;
 use crate::graph::Graph;
 use crate::model::{CaseId, CaseStatus, EvidenceRef, Moment, Severity, Verdict};
 
@@ -263,6 +264,10 @@ pub struct MeasureRow {
 pub struct Completeness {
     /// How each node watched.
     pub nodes: Vec<Sentence>,
+    /// What became of everything that was seen of each container.
+    pub accounts: Vec<Sentence>,
+    /// The same, as it was counted.
+    pub statements: Vec<Statement>,
     /// What each node lost.
     pub losses: Vec<Sentence>,
     /// How many records were lost.

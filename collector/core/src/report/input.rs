@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::completeness::Statement;
 use crate::custody::{Record, Recorded};
 use crate::model::{AuditEntry, AuditSource, Case, Entity, EvidenceRef, Moment, NodeEvent, NonEmpty};
 use crate::playbook::{Approval, Outcome, Plan};
@@ -148,6 +149,9 @@ pub struct Input {
     pub losses: Vec<Loss>,
     /// The nodes of the case.
     pub nodes: Vec<NodeFacts>,
+    /// What became of everything that was seen of each container of the case.
+    #[serde(default)]
+    pub completeness: Vec<Statement>,
     /// The audit logs that were read.
     pub audit: Vec<AuditCoverage>,
     /// What could have been reached, where a source of permissions was read.

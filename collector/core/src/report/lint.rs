@@ -88,6 +88,7 @@ fn sentences(document: &Document) -> Vec<&Sentence> {
     }
     all.extend(document.causes.iter().map(|cause| &cause.seen));
     all.extend(document.indicators.iter().map(|indicator| &indicator.why));
-    all.extend(document.completeness.nodes.iter().chain(&document.completeness.losses));
+    let completeness = &document.completeness;
+    all.extend(completeness.nodes.iter().chain(&completeness.accounts).chain(&completeness.losses));
     all
 }

@@ -230,10 +230,11 @@ impl Page {
         for line in &document.completeness.audit_text {
             self.line(&format!("- {}", escape(line)));
         }
+        self.bullets(&document.completeness.accounts);
         self.sub("What was lost");
         self.bullets(&document.completeness.losses);
         if document.completeness.losses.is_empty() {
-            self.line("- Nothing: every record that the kernel made arrived.");
+            self.line("- Nothing: every record that was sent was read.");
         }
         self.sub("What we could not see");
         for line in &document.completeness.unseen {

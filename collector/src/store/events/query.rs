@@ -1,6 +1,8 @@
 //! What people and reports ask of the events: those of a node, of a container, of a time, at positions. Takes a question; gives events as
 //! they were, from Parquet where they are in the lake and from the landing log where not yet. Bounded by a limit.
 
+use std::ops::ControlFlow;
+
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampNanosecondType, UInt64Type};
 use arrow_array::{Array, RecordBatch};
@@ -17,7 +19,7 @@ use super::cursor::LogKey;
 use super::frame::{Frame, Kind};
 use super::lake::LakeError;
 use super::reader::ReadError;
-use super::{Events, unpack_entries};
+use super::{Events, row, unpack_entries};
 use crate::ingest::translate::{self, Place};
 use crate::store::state::SegmentRow;
 
@@ -31,6 +33,8 @@ pub struct Question {
     pub node: Option<String>,
     /// Of this log.
     pub log_id: Option<String>,
+    /// Of this kind, as the lake calls it.
+    pub kind: Option<&'static str>,
     /// In this container, by its full id.
     pub container: Option<String>,
     /// Not earlier.
@@ -67,24 +71,47 @@ impl Events {
     pub async fn query(&self, question: &Question) -> Result<Vec<NodeEvent>, QueryError> {
         let limit = question.limit.unwrap_or(LIMIT);
         let mut found = Vec::new();
+        self.each(question, |event, _| {
+            found.push(event);
+            if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })
+        .await?;
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    /// Gives each event that answers a question to `take`, with its bytes as the node sent them, until that has enough; holds none. The
+    /// question's limit is `take`'s to keep.
+    pub async fn each(
+        &self,
+        question: &Question,
+        mut take: impl FnMut(NodeEvent, &[u8]) -> ControlFlow<()> + Send,
+    ) -> Result<(), QueryError> {
         let mut stored = 0;
         for row in self.state.segments().await.map_err(ReadError::from)? {
             stored = stored.max(row.last_sequence);
-            if found.len() < limit && overlaps(question, &row) {
-                self.lake(question, &row, limit, &mut found).await?;
+            if overlaps(question, &row) && self.lake(question, &row, &mut take).await?.is_break() {
+                return Ok(());
             }
         }
         let mut reader = self.reader(stored);
-        while found.len() < limit {
+        loop {
             let frames = reader.ready().await?;
             if frames.is_empty() {
-                break;
+                return Ok(());
             }
-            let events = frames.iter().flat_map(|frame| translate::frame(&frame.meta, &frame.payload));
-            found.extend(events.filter(|event| question.is_answered_by(event)));
+            for frame in &frames {
+                let answer = |event: NodeEvent, bytes: &[u8]| {
+                    if !question.is_answered_by(&event) {
+                        return Ok(());
+                    }
+                    if take(event, bytes).is_break() { Err(()) } else { Ok(()) }
+                };
+                if translate::each(&frame.meta, &frame.payload, answer).is_err() {
+                    return Ok(());
+                }
+            }
         }
-        found.truncate(limit);
-        Ok(found)
     }
 
     /// One event by its place.
@@ -159,15 +186,14 @@ impl Events {
         &self,
         question: &Question,
         row: &SegmentRow,
-        limit: usize,
-        found: &mut Vec<NodeEvent>,
-    ) -> Result<(), QueryError> {
+        take: &mut (impl FnMut(NodeEvent, &[u8]) -> ControlFlow<()> + Send),
+    ) -> Result<ControlFlow<()>, QueryError> {
         let Some(object) = &row.events_object else {
-            return Ok(());
+            return Ok(ControlFlow::Continue(()));
         };
         let stored = self.objects.get(&ObjectPath::from(object.as_str())).await.map_err(ReadError::from)?;
         let bytes = stored.bytes().await.map_err(ReadError::from)?;
-        read(question, bytes, limit, found).map_err(|cause| QueryError::Lake { object: object.clone(), cause })
+        read(question, bytes, take).map_err(|cause| QueryError::Lake { object: object.clone(), cause })
     }
 }
 
@@ -176,6 +202,7 @@ impl Question {
     pub fn is_answered_by(&self, event: &NodeEvent) -> bool {
         self.node.as_ref().is_none_or(|node| *node == event.node)
             && self.log_id.as_ref().is_none_or(|log_id| *log_id == event.log_id)
+            && self.kind.is_none_or(|kind| row::row(&event.body).kind == kind)
             && self.container.as_ref().is_none_or(|id| event.container() == Some(id))
             && self.from_ns.is_none_or(|from| from <= event.time.ns)
             && self.to_ns.is_none_or(|to| event.time.ns <= to)
@@ -210,26 +237,33 @@ fn overlaps(question: &Question, row: &SegmentRow) -> bool {
     question.from_ns.is_none_or(|from| from <= row.to_ns) && question.to_ns.is_none_or(|to| row.from_ns <= to)
 }
 
-fn read(question: &Question, bytes: Bytes, limit: usize, found: &mut Vec<NodeEvent>) -> Result<(), LakeError> {
+fn read(
+    question: &Question,
+    bytes: Bytes,
+    take: &mut impl FnMut(NodeEvent, &[u8]) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, LakeError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes)?;
     let groups = builder.metadata().row_groups().iter().enumerate();
     let groups = groups.filter(|(_, group)| question.can_be_in(group)).map(|(index, _)| index).collect();
     let columns = ["time", "node", "log_id", "position", "kind", "container", "boot_id", "body", "wire"];
     let mask = ProjectionMask::columns(builder.parquet_schema(), columns);
     for batch in builder.with_row_groups(groups).with_projection(mask).build()? {
-        rows(question, &batch?, found);
-        if found.len() >= limit {
-            break;
+        if rows(question, &batch?, take).is_some_and(|go_on| go_on.is_break()) {
+            return Ok(ControlFlow::Break(()));
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 /// The rows that answer; a file without one of the columns is not ours and has no rows for us.
-fn rows(question: &Question, batch: &RecordBatch, found: &mut Vec<NodeEvent>) -> Option<()> {
+fn rows(
+    question: &Question,
+    batch: &RecordBatch,
+    take: &mut impl FnMut(NodeEvent, &[u8]) -> ControlFlow<()>,
+) -> Option<ControlFlow<()>> {
     let text = |name: &str| batch.column_by_name(name)?.as_string_opt::<i32>().cloned();
     let (node, log_id, container) = (text("node")?, text("log_id")?, text("container")?);
-    let (boot_id, body) = (text("boot_id")?, text("body")?);
+    let (boot_id, body, kind) = (text("boot_id")?, text("body")?, text("kind")?);
     let position = batch.column_by_name("position")?.as_primitive_opt::<UInt64Type>()?;
     let time = batch.column_by_name("time")?.as_primitive_opt::<TimestampNanosecondType>()?;
     let wire = batch.column_by_name("wire")?.as_binary_opt::<i32>()?;
@@ -237,6 +271,7 @@ fn rows(question: &Question, batch: &RecordBatch, found: &mut Vec<NodeEvent>) ->
         let is_container = |id: &String| container.is_valid(index) && container.value(index) == id;
         if question.node.as_ref().is_some_and(|wanted| wanted != node.value(index))
             || question.container.as_ref().is_some_and(|wanted| !is_container(wanted))
+            || question.kind.is_some_and(|wanted| wanted != kind.value(index))
         {
             continue;
         }
@@ -247,12 +282,15 @@ fn rows(question: &Question, batch: &RecordBatch, found: &mut Vec<NodeEvent>) ->
             position: position.value(index),
             time_ns: u64::try_from(time.value(index)).unwrap_or(0),
         };
-        let event = if wire.value(index).is_empty() {
+        let bytes = wire.value(index);
+        let event = if bytes.is_empty() {
             translate::told_here(&place, body.value(index))
         } else {
-            translate::event(&place, wire.value(index))
+            translate::event(&place, bytes)
         };
-        found.extend(Some(event).filter(|event| question.is_answered_by(event)));
+        if question.is_answered_by(&event) && take(event, bytes).is_break() {
+            return Some(ControlFlow::Break(()));
+        }
     }
-    Some(())
+    Some(ControlFlow::Continue(()))
 }

@@ -17,11 +17,19 @@ pub(super) fn within<T: PartialOrd + Copy + std::fmt::Display>(
     Err((field, format!("{value} is not between {} and {}", bounds.start(), bounds.end())))
 }
 
-pub(super) fn size(field: &'static str, value: Bytes, bounds: RangeInclusive<u64>) -> Result<(), (&'static str, String)> {
+pub(super) fn size(
+    field: &'static str,
+    value: Bytes,
+    bounds: RangeInclusive<u64>,
+) -> Result<(), (&'static str, String)> {
     within(field, value.0, bounds).map_err(|(field, what)| (field, format!("{what} bytes")))
 }
 
-pub(super) fn span(field: &'static str, value: Duration, bounds: RangeInclusive<Duration>) -> Result<(), (&'static str, String)> {
+pub(super) fn span(
+    field: &'static str,
+    value: Duration,
+    bounds: RangeInclusive<Duration>,
+) -> Result<(), (&'static str, String)> {
     if bounds.contains(&value) {
         return Ok(());
     }

@@ -51,7 +51,15 @@ pub async fn statement(store: &Store, subject: Subject, from: Moment, to: Moment
             Body::AgentStarted { refused_hooks, .. } => Some(refused_hooks),
             _ => None,
         });
-        facts.watches.push(Watch { node, refused_hooks: refused.unwrap_or_default() });
+        let mut silent_hooks = Vec::new();
+        for event in store.events.query(&of_kind("coverage", Some(from.ns))).await? {
+            if let Body::Coverage(coverage) = &event.body {
+                silent_hooks.extend(coverage.silent().map(str::to_owned));
+            }
+        }
+        silent_hooks.sort();
+        silent_hooks.dedup();
+        facts.watches.push(Watch { node, refused_hooks: refused.unwrap_or_default(), silent_hooks });
     }
     Ok(state(facts))
 }

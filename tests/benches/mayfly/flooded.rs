@@ -63,26 +63,32 @@ pub(crate) fn measure() -> Result<()> {
 /// Makes, renames and removes files; gives how many records the kernel programs have to tell of it.
 fn flood(folder: &Path) -> Result<u64> {
     let begun = Instant::now();
-    let mut round = 0_u64;
+    let mut rounds = 0_u64;
     while begun.elapsed() < FLOOD {
         for _ in 0..ROUNDS {
-            let path = folder.join(format!("object-{round:x}.o.tmp"));
-            let done = folder.join(format!("object-{round:x}.o"));
-            drop(File::create(&path)?);
-            fs::rename(&path, &done)?;
-            fs::remove_file(&done)?;
-            round += 1;
+            round(folder, rounds)?;
+            rounds += 1;
         }
     }
-    Ok(3 * round)
+    Ok(3 * rounds)
 }
 
-fn now(clock: ClockId) -> Result<Duration> {
+/// Makes, renames and removes one file: three records.
+pub(crate) fn round(folder: &Path, number: u64) -> Result<()> {
+    let path = folder.join(format!("object-{number:x}.o.tmp"));
+    let done = folder.join(format!("object-{number:x}.o"));
+    drop(File::create(&path)?);
+    fs::rename(&path, &done)?;
+    fs::remove_file(&done)?;
+    Ok(())
+}
+
+pub(crate) fn now(clock: ClockId) -> Result<Duration> {
     Ok(clock_gettime(clock)?.into())
 }
 
 /// MiB that a process held at once, at most, since it began.
-fn most_resident(id: Pid) -> Result<f64> {
+pub(crate) fn most_resident(id: Pid) -> Result<f64> {
     mebibytes(&format!("/proc/{id}/status"), "VmHWM:")
 }
 

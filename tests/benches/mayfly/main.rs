@@ -5,6 +5,7 @@
 
 mod added;
 mod flooded;
+mod paced;
 mod quarantined;
 mod stopped;
 
@@ -18,9 +19,10 @@ use tests::world::place::missing;
 
 type Part = (&'static str, fn() -> Result<()>);
 
-const PARTS: [Part; 4] = [
+const PARTS: [Part; 5] = [
     ("added", added::measure),
     ("flooded", flooded::measure),
+    ("paced", paced::measure),
     ("stopped", stopped::measure),
     ("quarantined", quarantined::measure),
 ];

@@ -48,6 +48,8 @@ pub struct Watch {
     pub node: String,
     /// Hooks that it did not have, each with the reason.
     pub refused_hooks: Vec<String>,
+    /// Hooks that told nothing of a known call, at some moment of that time.
+    pub silent_hooks: Vec<String>,
 }
 
 /// All that a statement is made from.

@@ -92,6 +92,14 @@ impl Display for Statement {
         for watch in self.watches.iter().filter(|watch| !watch.refused_hooks.is_empty()) {
             writeln!(formatter, "{} watched without {}", watch.node, watch.refused_hooks.join(", "))?;
         }
+        for watch in self.watches.iter().filter(|watch| !watch.silent_hooks.is_empty()) {
+            writeln!(
+                formatter,
+                "{} had hooks that told nothing of a known call: {}",
+                watch.node,
+                watch.silent_hooks.join(", ")
+            )?;
+        }
         formatter.write_str(&self.verdict())
     }
 }

@@ -173,7 +173,8 @@ impl Body {
             | Self::Trigger(_)
             | Self::CaptureSealed { .. }
             | Self::Accounting(_)
-            | Self::AgentStarted { .. } => None,
+            | Self::AgentStarted { .. }
+            | Self::Coverage(_) => None,
         }
     }
 }

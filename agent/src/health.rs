@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::origin::runtime::standing::{Standing, Standings};
+
 /// Counters that the parts raise. Cheap to clone; shared.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
@@ -20,6 +22,7 @@ struct Shared {
     /// `None`: not known yet.
     lacks: Mutex<Option<Vec<String>>>,
     counters: [AtomicU64; Counter::COUNT],
+    runtimes: Standings,
 }
 
 /// What is counted.
@@ -97,6 +100,8 @@ pub struct Picture {
     pub stops_found: u64,
     /// See [`Counter`].
     pub canary: u64,
+    /// The container runtimes that are asked for names.
+    pub runtimes: Vec<Standing>,
 }
 
 impl Health {
@@ -118,6 +123,11 @@ impl Health {
     /// Says what keeps the node from being ready; empty: nothing.
     pub fn set_lacks(&self, lacks: Vec<String>) {
         *self.shared.lacks.lock().unwrap_or_else(PoisonError::into_inner) = Some(lacks);
+    }
+
+    /// How the container runtimes do: for those who talk with them.
+    pub fn runtimes(&self) -> &Standings {
+        &self.shared.runtimes
     }
 
     /// A counter's value.
@@ -146,6 +156,7 @@ impl Health {
             clock_jumps: self.get(Counter::ClockJumps),
             stops_found: self.get(Counter::StopsFound),
             canary: self.get(Counter::Canary),
+            runtimes: self.shared.runtimes.picture(),
         }
     }
 

@@ -85,6 +85,8 @@ known! {
     PodNamespace = "PodNamespace",
     /// Text: name of the container's image.
     ImageName = "ImageName",
+    /// Text: digest or id of the container's image, `sha256:…`; missing until a runtime told it.
+    ImageDigest = "ImageDigest",
     /// Bool: the executable lives in a memfd, not in a file system.
     ExeMemfd = "Exe.Memfd",
     /// Bool: the executable had no link left when it was executed.
@@ -100,6 +102,9 @@ known! {
     /// Bool: the process descends from the container's first process. False for one that came in from outside, as
     /// `kubectl exec` and `docker exec` do; missing on the host.
     InInitTree = "InInitTree",
+    /// Text: how the process came into a container: `init_tree`, `runtime_exec`, `cri_exec` (kubectl exec and exec probes), `namespace`
+    /// (nsenter, setns: no runtime brought it in), `unknown`; missing for a process of the host that is in none.
+    Entry = "Entry",
     /// Int: effective capabilities, as a bit mask.
     CapEff = "CapEff",
     /// Text: name of the controlling terminal; missing when there is none or it is not known.

@@ -120,6 +120,31 @@ Kernels are unpacked below cargo's target directory in `mayfly/kernels/`, one fo
         #[arg(long)]
         json: bool,
     },
+    /// Lets processes, files, sockets and containers come and go for minutes, and says whether the agent's memory stays flat.
+    #[command(after_help = "Examples:
+  cargo xtask soak
+  cargo xtask soak --minutes 3   a first look
+
+The first two fifths of the time are warm-up; after it the end may lie 5 % above the beginning. Needs root and BPF.")]
+    Soak {
+        /// How long.
+        #[arg(long, default_value_t = 20)]
+        minutes: u32,
+    },
+    /// Runs containers that live fifty milliseconds in a real containerd, and counts those whose program, pod and image are known.
+    #[command(after_help = "Examples:
+  cargo xtask containers
+  cargo xtask containers --count 64 --at-once 8
+
+Needs root, BPF and Debian's containerd.")]
+    Containers {
+        /// How many.
+        #[arg(long, default_value_t = 500)]
+        count: usize,
+        /// How many at a time.
+        #[arg(long, default_value_t = 16)]
+        at_once: usize,
+    },
     /// Measures the release build against its goals.
     #[command(after_help = "Examples:
   cargo xtask bench
@@ -168,7 +193,17 @@ fn run(verb: Verb) -> Result<bool> {
         Verb::Readme => evasion::write(&place.root)?,
         Verb::Demo { arguments } => demo::run(&place, &arguments)?,
         Verb::Kernels { only, tests, json } => return kernels::run(&place, &Wanted { only, tests, json }),
+        Verb::Demo { arguments } => demo::run(&place, demo::DEMO, &arguments)?,
+        Verb::Soak { minutes } => trial(&place, "soak", &[("--minutes", u64::from(minutes))])?,
+        Verb::Containers { count, at_once } => {
+            trial(&place, "containers", &[("--count", count as u64), ("--at-once", at_once as u64)])?;
+        }
         Verb::Bench { json } => return bench::run(&place, if json { Form::Json } else { Form::Table }),
     }
     Ok(true)
+}
+
+fn trial(place: &Place, name: &str, options: &[(&str, u64)]) -> Result<()> {
+    let options = options.iter().flat_map(|(option, value)| [(*option).to_owned(), value.to_string()]);
+    demo::run(place, demo::TRIAL, &std::iter::once(name.to_owned()).chain(options).collect::<Vec<_>>())
 }

@@ -40,6 +40,8 @@ pub struct Config {
     pub budget: Budget,
     /// Which rules run on the node.
     pub rules: Rules,
+    /// Which container runtimes are asked for names.
+    pub runtimes: Runtimes,
     /// What the agent may do, and how much of it.
     pub respond: Respond,
 }
@@ -156,6 +158,19 @@ pub struct Rules {
     pub folders: Vec<PathBuf>,
 }
 
+/// Container runtimes.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runtimes {
+    /// Unix sockets of the Kubernetes Container Runtime Interface, each asked for the names of containers; at most 16. Default: those of
+    /// containerd, CRI-O, k3s and cri-dockerd. One that is not there is looked for again every half minute; an empty list asks nobody, and
+    /// names come from the runtimes' files alone.
+    pub sockets: Vec<PathBuf>,
+    /// How long one answer may take. Default 2 s; 10 ms … 30 s. Events never wait for it.
+    #[serde(deserialize_with = "quantity::duration")]
+    pub timeout: Duration,
+}
+
 /// What the agent may do.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -193,6 +208,7 @@ impl Default for Config {
             files: Files::default(),
             budget: Budget::default(),
             rules: Rules::default(),
+            runtimes: Runtimes::default(),
             respond: Respond::default(),
         }
     }
@@ -226,6 +242,18 @@ impl Default for Recorder {
 impl Default for Canary {
     fn default() -> Self {
         Self { every: Duration::from_secs(10) }
+    }
+}
+
+impl Default for Runtimes {
+    fn default() -> Self {
+        let sockets = [
+            "/run/containerd/containerd.sock",
+            "/run/crio/crio.sock",
+            "/run/k3s/containerd/containerd.sock",
+            "/run/cri-dockerd.sock",
+        ];
+        Self { sockets: sockets.map(PathBuf::from).to_vec(), timeout: Duration::from_secs(2) }
     }
 }
 
@@ -362,6 +390,8 @@ impl Config {
         within("budget.files", self.budget.files, 0..=1_000_000)?;
         within("budget.connections", self.budget.connections, 0..=1_000_000)?;
         span("canary.every", self.canary.every, seconds(1)..=seconds(600))?;
+        within("runtimes.sockets", self.runtimes.sockets.len(), 0..=16)?;
+        span("runtimes.timeout", self.runtimes.timeout, millis(10)..=seconds(30))?;
         within("respond.waiting", self.respond.waiting, 1..=4096)?;
         let respond = &self.respond;
         size("respond.captures_max_bytes", respond.captures_max_bytes, 64 << 20..=1 << 40)?;

@@ -2,7 +2,7 @@
 //! results; moves the cursor as the collector acknowledges. While the collector is away nothing is held in memory: the blocks lie
 //! on disk, and the log's bounds decide how long.
 
-mod backoff;
+pub(crate) mod backoff;
 mod connect;
 pub mod hello;
 pub mod orders;

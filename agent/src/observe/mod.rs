@@ -20,6 +20,7 @@ use proto::v1::{Actor, ContainerSeen, Event, ProcessKey, UnknownOrigin};
 
 use crate::clock::Clock;
 use crate::decode::{Body, Record};
+use crate::origin::runtime::Link;
 use crate::origin::{Origin, Subject};
 use sensitive::Sensitive;
 
@@ -42,6 +43,11 @@ impl Observer {
     /// An observer with a list of sensitive paths: the one that the kernel programs were given.
     pub fn with_sensitive(origin: Origin, sensitive: Sensitive) -> Self {
         Self { origin, sensitive, said: Vec::new(), silent: 0 }
+    }
+
+    /// From now on container runtimes are asked for names as well.
+    pub fn ask(&mut self, link: Link) {
+        self.origin.ask(link);
     }
 
     /// What is known of processes and containers.
@@ -76,7 +82,7 @@ impl Observer {
         let header = &record.header;
         let now_ns = header.boot_ns;
         let stamp = Stamp { boot_ns: now_ns, cpu: u32::from(header.cpu), sequence: header.sequence };
-        self.origin.advance(now_ns);
+        self.origin.advance(now_ns, &mut self.said);
         let body = match &record.body {
             Body::CgroupMade(cgroup) => {
                 let seen = self.origin.cgroup_made(cgroup.fixed.id, cgroup.path, now_ns);
@@ -137,8 +143,7 @@ impl Observer {
             Body::Exit(_) => self.origin.exited(subject.process, header.boot_ns),
             _ => {}
         }
-        let in_container = matches!(actor.origin, Some(WireOrigin::ContainerId(_)));
-        actor.in_host_mounts = in_container && self.origin.is_in_host_mounts(subject.process);
+        self.origin.place(&mut actor);
         actor
     }
 }

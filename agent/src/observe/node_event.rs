@@ -7,7 +7,7 @@ use std::net::IpAddr;
 
 use proto::v1::actor::Origin as WireOrigin;
 use proto::v1::event::Body;
-use proto::v1::{Actor, Event, Flow};
+use proto::v1::{Actor, Entry, Event, Flow};
 use rules::{Field, Known, LogSource, Value, fields};
 
 use super::{file, network};
@@ -122,7 +122,10 @@ impl<'a> NodeEvent<'a> {
             Known::ParentImage => self.parent.map_or(Value::Missing, |image| text(&image.executable)),
             Known::ParentCommandLine => self.parent.map_or(Value::Missing, |image| text(&image.command_line)),
             Known::InContainer => Value::Bool(self.in_container()),
-            Known::InInitTree if self.in_container() => Value::Bool(actor.is_some_and(|actor| actor.in_init_tree)),
+            Known::InInitTree if self.in_container() => {
+                Value::Bool(actor.is_some_and(|actor| matches!(actor.entry(), Entry::InitTree | Entry::Unknown)))
+            }
+            Known::Entry => text(actor.map(|actor| entry(actor.entry())).unwrap_or_default().as_bytes()),
             _ => Value::Missing,
         }
     }
@@ -135,6 +138,7 @@ impl<'a> NodeEvent<'a> {
             Known::PodName => &container.names.pod_name,
             Known::PodNamespace => &container.names.pod_namespace,
             Known::ImageName => &container.names.image,
+            Known::ImageDigest => &container.names.image_digest,
             _ => "",
         };
         text(word.as_bytes())
@@ -198,9 +202,12 @@ impl<'a> NodeEvent<'a> {
 
     fn known(&self, field: Known) -> Value<'a> {
         match field {
-            Known::ContainerId | Known::ContainerRuntime | Known::PodName | Known::PodNamespace | Known::ImageName => {
-                self.container_field(field)
-            }
+            Known::ContainerId
+            | Known::ContainerRuntime
+            | Known::PodName
+            | Known::PodNamespace
+            | Known::ImageName
+            | Known::ImageDigest => self.container_field(field),
             Known::ExeMemfd | Known::ExeDeleted | Known::ExeUpperLayer | Known::ExeInode | Known::CapEff => {
                 self.image_field(field)
             }
@@ -240,6 +247,18 @@ impl rules::Event for NodeEvent<'_> {
             Value::Text(text) => visit(text),
             _ => false,
         })
+    }
+}
+
+/// The word that rules have for a way into a container.
+fn entry(entry: Entry) -> &'static str {
+    match entry {
+        Entry::Unspecified => "",
+        Entry::InitTree => "init_tree",
+        Entry::RuntimeExec => "runtime_exec",
+        Entry::CriExec => "cri_exec",
+        Entry::Namespace => "namespace",
+        Entry::Unknown => "unknown",
     }
 }
 

@@ -141,7 +141,7 @@ fn line(event: &Event) -> String {
             None => "nobody".to_owned(),
         };
         let pid = actor.process.map_or(0, |key| key.pid);
-        let tree = if actor.in_init_tree { " init" } else { "" };
+        let tree = if actor.entry() == proto::v1::Entry::InitTree { " init" } else { "" };
         let mounts = if actor.in_host_mounts { " but for its mounts" } else { "" };
         format!("{pid} {} in {origin}{tree}{mounts}", String::from_utf8_lossy(&actor.executable))
     });

@@ -7,12 +7,12 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustix::fs::{Mode, OFlags, ResolveFlags};
+use rustix::fs::{Mode, OFlags};
 use serde::Deserialize;
 
 use super::cgroup_path::Runtime;
+use super::runtime::facts::digest;
+use super::token;
 
 /// Mounts of cgroup hierarchies, below `/sys/fs/cgroup`, that runc's state may write a path through.
 const HIERARCHIES: [&str; 13] = [
@@ -32,16 +32,18 @@ const HIERARCHIES: [&str; 13] = [
 ];
 /// One file of a runtime. A bundle's `config.json` is some tens of kilobytes.
 const FILE_BYTES: u64 = 1 << 20;
-/// A token is about one kilobyte.
-const TOKEN_BYTES: u64 = 16 << 10;
+/// The store's list of all containers: half a kilobyte each.
+const STORE_BYTES: u64 = 4 << 20;
 /// States of plain runc that are looked through for a cgroup path.
 const STATES: usize = 256;
 /// Namespaces of containerd that are looked through for an id.
 const NAMESPACES: usize = 16;
 
 pub(super) const CONTAINERD_TASKS: &str = "run/containerd/io.containerd.runtime.v2.task";
-pub(super) const CONTAINERS_STORAGE: [&str; 2] =
-    ["run/containers/storage/overlay-containers", "var/lib/containers/storage/overlay-containers"];
+/// Where CRI-O and Podman keep what runs, and what stays.
+pub(super) const STORES: [&str; 2] = ["run/containers/storage", "var/lib/containers/storage"];
+/// Forms of the store that are in use.
+const STORE_DRIVERS: [&str; 2] = ["overlay", "vfs"];
 
 /// What people call a container. A field is empty where the runtime said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub struct Names {
     pub pod_namespace: String,
     /// Image as it was asked for.
     pub image: String,
+    /// Its digest or id: `sha256:…`.
+    pub image_digest: String,
     /// Name of the container.
     pub name: String,
     /// Service account, from the claims of the token that is mounted.
@@ -74,7 +78,10 @@ pub fn look(host: &Path, id: &str) -> Option<Told> {
     if !is_name(id) {
         return None;
     }
-    containerd(host, id).or_else(|| containers_storage(host, id)).or_else(|| runc(host, id))
+    containerd(host, id)
+        .or_else(|| containers_storage(host, id))
+        .or_else(|| docker(host, id))
+        .or_else(|| runc(host, id))
 }
 
 /// The plain-runc container that owns `cgroup_path`, by the name of its folder or by the path in its state.
@@ -120,7 +127,7 @@ fn below_mount(path: &str) -> &str {
 }
 
 /// A name that is one component of a path and nothing else.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'+' | b'-' | b'.');
     !text.is_empty() && text.len() <= proto::limits::NAME_BYTES && !text.starts_with('.') && text.bytes().all(plain)
 }
@@ -129,26 +136,55 @@ fn containerd(host: &Path, id: &str) -> Option<Told> {
     let namespaces = std::fs::read_dir(host.join(CONTAINERD_TASKS)).ok()?;
     let bundle =
         namespaces.flatten().take(NAMESPACES).map(|entry| entry.path().join(id)).find(|bundle| bundle.is_dir())?;
-    let docker = bundle.parent().is_some_and(|parent| parent.ends_with("moby"));
-    let mut names = config(host, &bundle).unwrap_or_default();
-    if docker
-        && let Some(told) = json::<Docker>(&host.join("var/lib/docker/containers").join(id).join("config.v2.json"))
-    {
-        names.image = bounded(&told.config.image);
-        names.name = bounded(told.name.trim_start_matches('/'));
+    let names = config(host, &bundle).unwrap_or_default();
+    if !bundle.parent().is_some_and(|parent| parent.ends_with("moby")) {
+        return Some(Told { runtime: Runtime::Containerd, names });
     }
-    Some(Told { runtime: if docker { Runtime::Docker } else { Runtime::Containerd }, names })
+    let known = docker(host, id).map(|told| told.names).unwrap_or_default();
+    let names = Names { image: known.image, image_digest: known.image_digest, name: known.name, ..names };
+    Some(Told { runtime: Runtime::Docker, names })
+}
+
+/// Docker's own state, also where its containerd keeps bundles elsewhere.
+fn docker(host: &Path, id: &str) -> Option<Told> {
+    let told: Docker = json(&host.join("var/lib/docker/containers").join(id).join("config.v2.json"))?;
+    let names = Names {
+        image: bounded(&told.config.image),
+        image_digest: digest(&told.image),
+        name: bounded(told.name.trim_start_matches('/')),
+        ..Names::default()
+    };
+    Some(Told { runtime: Runtime::Docker, names })
 }
 
 /// CRI-O and Podman share a store; CRI-O says so in its annotations.
 fn containers_storage(host: &Path, id: &str) -> Option<Told> {
-    let bundle = CONTAINERS_STORAGE
-        .into_iter()
-        .map(|root| host.join(root).join(id).join("userdata"))
+    let folder = |root: &str, driver: &str| host.join(root).join(format!("{driver}-containers"));
+    let folders: Vec<PathBuf> =
+        STORES.iter().flat_map(|root| STORE_DRIVERS.iter().map(move |driver| folder(root, driver))).collect();
+    let bundle = folders
+        .iter()
+        .map(|folder| folder.join(id).join("userdata"))
         .find(|bundle| bundle.join("config.json").is_file())?;
-    let names = config(host, &bundle)?;
+    let mut names = config(host, &bundle)?;
     let runtime = if names.pod_name.is_empty() { Runtime::Podman } else { Runtime::CriO };
+    if let Some(stored) = folders.iter().find_map(|folder| stored(folder, id)) {
+        let about: About = serde_json::from_str(&stored.metadata).unwrap_or_default();
+        names.image = bounded(&about.image_name);
+        names.image_digest = digest(&stored.image);
+        if names.name.is_empty() {
+            names.name = stored.names.first().map(|name| bounded(name)).unwrap_or_default();
+        }
+    }
     Some(Told { runtime, names })
+}
+
+/// What the store's list says of a container; of one that is removed at its end, another list.
+fn stored(folder: &Path, id: &str) -> Option<Stored> {
+    ["containers.json", "volatile-containers.json"].into_iter().find_map(|list| {
+        let stored: Vec<Stored> = bounded_json(&folder.join(list), STORE_BYTES)?;
+        stored.into_iter().find(|stored| stored.id == id)
+    })
 }
 
 fn runc(host: &Path, id: &str) -> Option<Told> {
@@ -189,45 +225,35 @@ fn config(host: &Path, bundle: &Path) -> Option<Names> {
             "org.opencontainers.image.ref.name",
         ]),
         name: first(&["io.kubernetes.cri.container-name", "io.kubernetes.container.name", "nerdctl/name"]),
-        // Written by `remember`, where a recording is replayed; else from the token below.
+        // Written by `remember`, where a recording is replayed; else from a runtime's answer, and from the token below.
+        image_digest: digest(&first(&["mayfly.image-digest"])),
         service_account: first(&["mayfly.service-account"]),
     };
     let token = config
         .mounts
         .iter()
         .find(|mount| mount.destination.trim_end_matches('/').ends_with("/run/secrets/kubernetes.io/serviceaccount"));
-    if let Some(claims) = token.and_then(|mount| claims(&below(host, Path::new(&mount.source)))) {
-        names.service_account = bounded(&claims.service_account.name);
+    if let Some(told) = token.and_then(|mount| token::names(&below(host, Path::new(&mount.source)))) {
+        names.service_account.clone_from(&told.service_account);
         if names.pod_name.is_empty() {
-            names.pod_name = bounded(&claims.pod.name);
-            names.pod_uid = bounded(&claims.pod.uid);
-            names.pod_namespace = bounded(&claims.namespace);
+            names = Names { image: names.image, image_digest: names.image_digest, name: names.name, ..told };
         }
     }
     Some(names)
 }
 
-/// The Kubernetes part of the claims of the token in `folder`. The kubelet writes it behind links inside the folder; a
-/// link that leads out of it is somebody else's.
-fn claims(folder: &Path) -> Option<Kubernetes> {
-    let directory = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let inside = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let token = rustix::fs::openat2(&directory, "token", flags, Mode::empty(), inside).ok()?;
-    let bytes = regular(std::fs::File::from(token), TOKEN_BYTES)?;
-    let payload = bytes.split(|&byte| byte == b'.').nth(1)?;
-    let payload = URL_SAFE_NO_PAD.decode(payload).ok()?;
-    Some(serde_json::from_slice::<Claims>(&payload).ok()?.kubernetes)
+fn json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
+    bounded_json(path, FILE_BYTES)
 }
 
-fn json<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
+fn bounded_json<T: for<'de> Deserialize<'de>>(path: &Path, limit: u64) -> Option<T> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let file = rustix::fs::open(path, flags, Mode::empty()).ok()?;
-    serde_json::from_slice(&regular(std::fs::File::from(file), FILE_BYTES)?).ok()
+    serde_json::from_slice(&regular(std::fs::File::from(file), limit)?).ok()
 }
 
 /// All bytes of a regular file of at most `limit`; a pipe or a device in its place is nobody's file.
-fn regular(file: std::fs::File, limit: u64) -> Option<Vec<u8>> {
+pub(super) fn regular(file: std::fs::File, limit: u64) -> Option<Vec<u8>> {
     let told = file.metadata().ok()?;
     if !told.is_file() || told.len() > limit {
         return None;
@@ -238,7 +264,7 @@ fn regular(file: std::fs::File, limit: u64) -> Option<Vec<u8>> {
 }
 
 /// Cut to what a name may be on the wire, at a character's border.
-fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> String {
     text[..text.floor_char_boundary(proto::limits::NAME_BYTES)].to_owned()
 }
 
@@ -273,10 +299,31 @@ struct Mount {
     source: String,
 }
 
+/// A container in the store of CRI-O and Podman; the metadata are JSON in a string.
+#[derive(Deserialize)]
+struct Stored {
+    id: String,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    image: String,
+    #[serde(default)]
+    metadata: String,
+}
+
+#[derive(Deserialize, Default)]
+struct About {
+    #[serde(rename = "image-name", default)]
+    image_name: String,
+}
+
 #[derive(Deserialize)]
 struct Docker {
     #[serde(rename = "Name", default)]
     name: String,
+    /// The image's id.
+    #[serde(rename = "Image", default)]
+    image: String,
     #[serde(rename = "Config")]
     config: DockerConfig,
 }
@@ -285,28 +332,4 @@ struct Docker {
 struct DockerConfig {
     #[serde(rename = "Image", default)]
     image: String,
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    #[serde(rename = "kubernetes.io")]
-    kubernetes: Kubernetes,
-}
-
-#[derive(Deserialize)]
-struct Kubernetes {
-    #[serde(default)]
-    namespace: String,
-    #[serde(default)]
-    pod: Bound,
-    #[serde(rename = "serviceaccount", default)]
-    service_account: Bound,
-}
-
-#[derive(Deserialize, Default)]
-struct Bound {
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    uid: String,
 }

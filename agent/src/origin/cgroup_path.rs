@@ -139,7 +139,7 @@ fn container<'a>(component: &'a str, parent: &str, in_pod: bool) -> Option<(&'a 
 }
 
 /// 64 hexadecimal digits: the id of every runtime but plain runc and `ctr`, which take any name.
-fn is_hex_id(text: &str) -> bool {
+pub(crate) fn is_hex_id(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 

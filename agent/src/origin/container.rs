@@ -1,8 +1,10 @@
 //! The container table: which container a cgroup is of, from before the container's first exec.
 //!
 //! Takes cgroups as they are made and removed, and ids that nobody announced; gives the origin of a cgroup, and what to say
-//! about a container when something new is known. Bounded; the gone stay for a while, since what they did is still on its
-//! way. Reads the cgroup tree and, through [`bundle`], what runtimes left on disk.
+//! about a container when something new is known. Bounded; the gone stay for an hour, since what they did is still on its
+//! way. Reads the cgroup tree; names come in `join`.
+
+mod join;
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
@@ -14,12 +16,15 @@ use proto::v1::{ContainerGone, ContainerSeen, ProcessKey, UnknownOrigin};
 use super::bundle::{self, Names};
 use super::cgroup_path::{self, Meaning, Runtime};
 use super::cgroup_tree::CgroupTree;
+use super::runtime::Link;
+use join::Early;
 
 const SECOND: u64 = 1_000_000_000;
-/// A gone container is asked for by orders and by late records for as long.
-const KEEP_GONE_NS: u64 = 600 * SECOND;
-/// When the disk is asked again for names that were not there: at once, at the first exec, then ever later.
-const RETRY_AFTER_NS: [u64; 5] = [0, SECOND / 10, SECOND, 5 * SECOND, 30 * SECOND];
+/// A gone container is asked for by orders and by late records for as long; a full table forgets the oldest of the gone before.
+const KEEP_GONE_NS: u64 = 3600 * SECOND;
+/// When disk and runtimes are asked again for names that were not there: at once; within the first milliseconds, in which runc writes its
+/// state and starts the program; then ever later.
+const RETRY_AFTER_NS: [u64; 7] = [0, SECOND / 500, SECOND / 50, SECOND / 5, SECOND, 5 * SECOND, 30 * SECOND];
 
 /// A container and all that is known of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +56,7 @@ impl Container {
             pod_name: names.pod_name,
             pod_namespace: names.pod_namespace,
             image: names.image,
+            image_digest: names.image_digest,
             name: names.name,
             service_account: names.service_account,
         }
@@ -75,7 +81,12 @@ struct Entry {
     init: Option<ProcessKey>,
     attempts: usize,
     next_attempt_ns: u64,
+    // The disk said all that it says.
     named: bool,
+    // The mount namespace of the container; 0 until its first program runs in one.
+    mounts: u32,
+    // A runtime answered, whatever was made of it.
+    told: bool,
     // Of a cgroup that nobody recognised: it is read again when its runtime may have written its state.
     path: Vec<u8>,
 }
@@ -86,14 +97,31 @@ pub struct ContainerTable {
     host: PathBuf,
     tree: CgroupTree,
     cgroups: HashMap<u64, Entry>,
+    // The cgroup that a container as a whole has, by the container's id: the living one where its runtime began it again.
+    ids: HashMap<String, u64>,
+    // The same, by the container's mount namespace, while it lives: the number is used again afterwards.
+    mounts: HashMap<u32, u64>,
     gone: VecDeque<(u64, u64)>,
     limit: usize,
+    // Nothing where no runtime is asked.
+    link: Option<Link>,
+    early: Early,
 }
 
 impl ContainerTable {
     /// A table of at most `limit` cgroups, over the tree and the host's root.
     pub fn new(host: PathBuf, tree: CgroupTree, limit: usize) -> Self {
-        Self { host, tree, cgroups: HashMap::new(), gone: VecDeque::new(), limit }
+        Self {
+            host,
+            tree,
+            cgroups: HashMap::new(),
+            ids: HashMap::new(),
+            mounts: HashMap::new(),
+            gone: VecDeque::new(),
+            limit,
+            link: None,
+            early: Early::default(),
+        }
     }
 
     /// Reads every cgroup that is there already. Gives the containers among them.
@@ -114,7 +142,16 @@ impl ContainerTable {
         let origin = self.read(id, path);
         let unrecognised = matches!(origin, Origin::Unknown(_));
         let path = if unrecognised { path.to_vec() } else { Vec::new() };
-        let mut entry = Entry { origin, init: None, attempts: 0, next_attempt_ns: now_ns, named: false, path };
+        let mut entry = Entry {
+            origin,
+            init: None,
+            attempts: 0,
+            next_attempt_ns: now_ns,
+            named: false,
+            told: false,
+            mounts: 0,
+            path,
+        };
         // A cgroup inside of a container is the same container, and what is known of that one holds.
         let inside = match &entry.origin {
             Origin::Container(container) => self.of_container(&container.id),
@@ -126,11 +163,12 @@ impl ContainerTable {
             self.cgroups.insert(id, entry);
             return None;
         }
-        let is_container = matches!(entry.origin, Origin::Container(_));
+        let container_id = match &entry.origin {
+            Origin::Container(container) => Some(container.id.clone()),
+            Origin::Host | Origin::Unknown(_) => None,
+        };
         self.cgroups.insert(id, entry);
-        if !is_container {
-            return None;
-        }
+        self.ids.insert(container_id?, id);
         self.name(id, now_ns);
         self.container(id).map(|container| container.seen())
     }
@@ -139,6 +177,7 @@ impl ContainerTable {
     pub fn removed(&mut self, id: u64, now_ns: u64) -> Option<ContainerGone> {
         let entry = self.cgroups.get_mut(&id)?;
         self.gone.push_back((now_ns.saturating_add(KEEP_GONE_NS), id));
+        self.mounts.remove(&entry.mounts);
         let Origin::Container(container) = &mut entry.origin else { return None };
         Arc::make_mut(container).gone = true;
         (container.cgroup_id == id).then(|| ContainerGone { container_id: container.id.clone(), cgroup_id: id })
@@ -157,34 +196,15 @@ impl ContainerTable {
         (origin.unwrap_or(&Origin::Unknown(UnknownOrigin::CgroupGone)), found)
     }
 
-    /// Asks the disk once more for what is not known of a container, when it is time. Gives what to say if that is new.
-    pub fn join_late(&mut self, id: u64, now_ns: u64) -> Option<ContainerSeen> {
-        let entry = self.cgroups.get(&id)?;
-        if entry.named || entry.attempts >= RETRY_AFTER_NS.len() || now_ns < entry.next_attempt_ns {
-            return None;
-        }
-        match &entry.origin {
-            Origin::Container(_) => {
-                self.name(id, now_ns).then(|| self.container(id).map(|container| container.seen()))?
-            }
-            Origin::Unknown(UnknownOrigin::CgroupUnrecognised) => self.recognise_late(id, now_ns),
-            Origin::Host | Origin::Unknown(_) => None,
-        }
-    }
-
-    /// The same for all of them: a container that is quiet gets its names too.
-    pub fn join_all_late(&mut self, now_ns: u64) -> Vec<ContainerSeen> {
-        let waiting = self.cgroups.iter().filter(|(_, entry)| !entry.named && now_ns >= entry.next_attempt_ns);
-        let waiting: Vec<u64> = waiting.map(|(id, _)| *id).collect();
-        waiting.into_iter().filter_map(|id| self.join_late(id, now_ns)).collect()
-    }
-
     /// The container of a cgroup.
     pub fn container(&self, cgroup_id: u64) -> Option<&Arc<Container>> {
-        match &self.cgroups.get(&cgroup_id)?.origin {
+        let of = |cgroup_id| match &self.cgroups.get(&cgroup_id)?.origin {
             Origin::Container(container) => Some(container),
             Origin::Host | Origin::Unknown(_) => None,
-        }
+        };
+        // A cgroup inside of a container keeps what was known when it was made: names that came later are with the container's own.
+        let inner = of(cgroup_id)?;
+        Some(of(inner.cgroup_id).unwrap_or(inner))
     }
 
     /// The cgroup that a process is in now, as `/proc` says.
@@ -199,11 +219,7 @@ impl ContainerTable {
 
     /// The container with that id; the living one where its runtime began it again in another cgroup.
     pub fn by_id(&self, container_id: &str) -> Option<&Arc<Container>> {
-        let all = self.cgroups.values().filter_map(|entry| match &entry.origin {
-            Origin::Container(container) if container.id == container_id => Some(container),
-            _ => None,
-        });
-        all.max_by_key(|container| (!container.gone, container.cgroup_id))
+        self.container(*self.ids.get(container_id)?)
     }
 
     /// The first process of the container of that cgroup.
@@ -219,18 +235,33 @@ impl ContainerTable {
         }
     }
 
+    /// Says which mount namespace is the container's, once.
+    pub fn set_mounts(&mut self, cgroup_id: u64, mounts: u32) {
+        let own = self.own_cgroup(cgroup_id);
+        if let Some(entry) = self.cgroups.get_mut(&own)
+            && entry.mounts == 0
+        {
+            entry.mounts = mounts;
+            self.mounts.insert(mounts, own);
+        }
+    }
+
+    /// The living container that has this mount namespace.
+    pub fn of_mounts(&self, mounts: u32) -> Option<&Arc<Container>> {
+        self.container(*self.mounts.get(&mounts)?)
+    }
+
     /// The cgroup that the container as a whole has.
     fn own_cgroup(&self, cgroup_id: u64) -> u64 {
         self.container(cgroup_id).map_or(cgroup_id, |container| container.cgroup_id)
     }
 
     fn of_container(&self, container_id: &str) -> Option<(Arc<Container>, bool, Option<ProcessKey>)> {
-        self.cgroups.values().find_map(|entry| match &entry.origin {
-            Origin::Container(container) if container.id == container_id && !container.gone => {
-                Some((Arc::clone(container), entry.named, entry.init))
-            }
+        let entry = self.cgroups.get(self.ids.get(container_id)?)?;
+        match &entry.origin {
+            Origin::Container(container) if !container.gone => Some((Arc::clone(container), entry.named, entry.init)),
             _ => None,
-        })
+        }
     }
 
     fn read(&self, id: u64, path: &[u8]) -> Origin {
@@ -259,58 +290,21 @@ impl ContainerTable {
         }
     }
 
-    /// runc makes the cgroup before it writes the state that names it: such a cgroup is looked at again.
-    fn recognise_late(&mut self, id: u64, now_ns: u64) -> Option<ContainerSeen> {
-        let attempts = self.schedule(id, now_ns);
-        let path = self.cgroups.get(&id)?.path.clone();
-        if !matches!(self.read(id, &path), Origin::Container(_)) {
-            return None;
-        }
-        let seen = self.made(id, &path, now_ns);
-        if let Some(entry) = self.cgroups.get_mut(&id) {
-            entry.attempts = entry.attempts.max(attempts);
-        }
-        seen
-    }
-
-    /// Takes names from the disk. Whether something new was learned.
-    fn name(&mut self, id: u64, now_ns: u64) -> bool {
-        self.schedule(id, now_ns);
-        let Some(Entry { origin: Origin::Container(container), named, .. }) = self.cgroups.get_mut(&id) else {
-            return false;
-        };
-        let Some(told) = bundle::look(&self.host, &container.id) else { return false };
-        let names = Names {
-            pod_uid: if container.names.pod_uid.is_empty() {
-                told.names.pod_uid
-            } else {
-                container.names.pod_uid.clone()
-            },
-            ..told.names
-        };
-        *named = names != Names { pod_uid: names.pod_uid.clone(), ..Names::default() };
-        if names == container.names && told.runtime == container.runtime {
-            return false;
-        }
-        let known = Arc::make_mut(container);
-        (known.names, known.runtime) = (names, told.runtime);
-        true
-    }
-
-    fn schedule(&mut self, id: u64, now_ns: u64) -> usize {
-        let Some(entry) = self.cgroups.get_mut(&id) else { return 0 };
-        entry.attempts += 1;
-        let wait = RETRY_AFTER_NS.get(entry.attempts).copied().unwrap_or(u64::MAX);
-        entry.next_attempt_ns = now_ns.saturating_add(wait);
-        entry.attempts
-    }
-
     fn keep_unknown(&mut self, id: u64, now_ns: u64) -> Option<ContainerSeen> {
         self.forget_gone(now_ns);
         if self.cgroups.len() < self.limit {
             let origin = Origin::Unknown(UnknownOrigin::CgroupGone);
             let path = Vec::new();
-            let entry = Entry { origin, init: None, attempts: 0, next_attempt_ns: u64::MAX, named: true, path };
+            let entry = Entry {
+                origin,
+                init: None,
+                attempts: 0,
+                next_attempt_ns: u64::MAX,
+                named: true,
+                told: true,
+                mounts: 0,
+                path,
+            };
             self.cgroups.insert(id, entry);
             self.gone.push_back((now_ns.saturating_add(KEEP_GONE_NS), id));
         }
@@ -324,7 +318,11 @@ impl ContainerTable {
                 return;
             }
             self.gone.pop_front();
-            self.cgroups.remove(&id);
+            if let Some(Entry { origin: Origin::Container(container), .. }) = self.cgroups.remove(&id)
+                && self.ids.get(&container.id) == Some(&id)
+            {
+                self.ids.remove(&container.id);
+            }
         }
     }
 }
@@ -337,6 +335,7 @@ pub fn describe(seen: &ContainerSeen) -> String {
         ("namespace", &seen.pod_namespace),
         ("uid", &seen.pod_uid),
         ("image", &seen.image),
+        ("digest", &seen.image_digest),
         ("name", &seen.name),
         ("account", &seen.service_account),
     ] {

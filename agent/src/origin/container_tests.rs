@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use base64::Engine;
+
 use super::*;
 use crate::origin::bundle;
 
@@ -204,4 +206,53 @@ fn a_full_table_forgets_the_gone_before_their_time() {
     table.made(2, b"/system.slice/b.service", 1);
     table.removed(1, 2);
     assert!(table.made(3, format!("/docker/{ID}").as_bytes(), 3).is_some());
+}
+
+#[test]
+fn podman_s_store_tells_image_and_name() {
+    let host = tempfile::tempdir().expect("a temporary folder");
+    let store = "run/containers/storage/vfs-containers";
+    write(host.path(), &format!("{store}/{ID}/userdata/config.json"), r#"{"annotations": {}}"#);
+    // As Podman 4.3 writes it.
+    let list = r#"[{"id":"ID","names":["shopper"],"image":"eb70ae64986594f64c73f2dc8df9a0722fecc005e494ca665690b09910a6f1a3",
+        "layer":"0515ff2da07f7c7a0f675ec2cee07e66b8f0ffb58f1cb431de7f066b8b282fb4","metadata":"{\"image-name\":\"shop:2.4.1\",
+        \"image-id\":\"eb70ae64986594f64c73f2dc8df9a0722fecc005e494ca665690b09910a6f1a3\",\"name\":\"shopper\",
+        \"created-at\":1795308816}","created":"2026-11-22T00:53:36.988777756Z","flags":{"MountLabel":"","ProcessLabel":""}}]"#;
+    let list = list.replace("ID", ID).replace(",\n        \\", ",\\");
+    write(host.path(), "var/lib/containers/storage/vfs-containers/containers.json", &list);
+    assert_eq!(
+        line(table(host.path()).made(1, format!("/libpod_parent/libpod-{ID}").as_bytes(), 1).as_ref()),
+        "podman ID image=shop:2.4.1 digest=sha256:eb70ae64986594f64c73f2dc8df9a0722fecc005e494ca665690b09910a6f1a3 name=shopper"
+    );
+}
+
+#[test]
+fn docker_s_state_is_enough_without_a_bundle() {
+    let host = tempfile::tempdir().expect("a temporary folder");
+    let state = format!(r#"{{"Name": "/web", "Image": "sha256:{ID}", "Config": {{"Image": "shop:2"}}}}"#);
+    write(host.path(), &format!("var/lib/docker/containers/{ID}/config.v2.json"), &state);
+    assert_eq!(
+        line(table(host.path()).made(1, format!("/docker/{ID}").as_bytes(), 1).as_ref()),
+        "docker ID image=shop:2 digest=sha256:ID name=web"
+    );
+}
+
+#[test]
+fn a_pod_is_named_by_what_the_kubelet_mounts_into_it_and_by_no_other_pods_token() {
+    let host = tempfile::tempdir().expect("a temporary folder");
+    let path = format!("/kubepods/burstable/pod{POD}/{ID}");
+    let token = |uid: &str| {
+        let claims = format!(
+            r#"{{"kubernetes.io":{{"namespace":"store","pod":{{"name":"shop-7d9","uid":"{uid}"}},"serviceaccount":{{"name":"shop-sa"}}}}}}"#
+        );
+        format!("e30.{}.c2ln", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(claims))
+    };
+    let file = format!("var/lib/kubelet/pods/{POD}/volumes/kubernetes.io~projected/kube-api-access-x/token");
+    write(host.path(), &file, &token("another"));
+    assert_eq!(line(table(host.path()).made(1, path.as_bytes(), 1).as_ref()), "containerd ID uid=POD");
+    write(host.path(), &file, &token(POD));
+    assert_eq!(
+        line(table(host.path()).made(1, path.as_bytes(), 1).as_ref()),
+        "containerd ID pod=shop-7d9 namespace=store uid=POD account=shop-sa"
+    );
 }

@@ -7,28 +7,33 @@ pub mod bundle;
 pub mod cgroup_path;
 pub mod cgroup_tree;
 pub mod container;
+mod entry;
 pub mod image;
 pub mod process;
 pub mod remember;
+pub mod runtime;
 pub mod seed;
+mod token;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proto::v1::actor::Origin as WireOrigin;
-use proto::v1::{Actor, ContainerGone, ContainerSeen, ProcessKey};
+use proto::v1::{Actor, ContainerGone, ContainerSeen, Entry, ProcessKey};
 
 use cgroup_tree::CgroupTree;
 use container::{Container, ContainerTable};
 use image::Image;
-use process::{Descent, Process, ProcessTable};
+use process::{Process, ProcessTable};
 
 pub use container::Origin as CgroupOrigin;
 
 const SECOND: u64 = 1_000_000_000;
 /// How often a table that is full looks for processes whose exit was lost.
 const SWEEP_EVERY_NS: u64 = 10 * SECOND;
+/// How often the runtimes' answers are looked for.
+const LISTEN_EVERY_NS: u64 = SECOND / 200;
 
 /// Where the machine is, and how much of it is remembered.
 #[derive(Debug, Clone)]
@@ -82,6 +87,7 @@ pub struct Origin {
     processes: ProcessTable,
     containers: ContainerTable,
     next_sweep_ns: u64,
+    next_listen_ns: u64,
     users: HashMap<u32, String>,
     host_mount_namespace: Option<u32>,
 }
@@ -101,7 +107,7 @@ impl Origin {
         // As the kernel programs have it: where the first process may not be looked at, our own mounts are taken for the host's.
         let host_mount_namespace =
             [1, std::process::id()].into_iter().find_map(|pid| seed::mount_namespace(&settings.proc, pid));
-        Self { settings, processes, containers, next_sweep_ns: 0, users, host_mount_namespace }
+        Self { settings, processes, containers, next_sweep_ns: 0, next_listen_ns: 0, users, host_mount_namespace }
     }
 
     /// Tables of what already runs. Gives the containers among it. Call it after the kernel's hooks are attached, so that
@@ -135,21 +141,23 @@ impl Origin {
         }
     }
 
-    /// Whether what a process runs began in the host's own mount namespace: a runtime that prepares a container is in its cgroup
-    /// already, and not yet in it. False where either namespace is not known.
-    pub fn is_in_host_mounts(&self, process: ProcessKey) -> bool {
-        let namespace = self.process(process).map(|known| known.image.mount_namespace).filter(|&known| known != 0);
-        namespace.is_some() && namespace == self.host_mount_namespace
-    }
-
     /// The mount of `/proc` that was given.
     pub fn proc(&self) -> &Path {
         &self.settings.proc
     }
 
-    /// Once for each record, before the others: forgets the dead.
-    pub fn advance(&mut self, now_ns: u64) {
+    /// From now on container runtimes are asked for names as well.
+    pub fn ask(&mut self, link: runtime::Link) {
+        self.containers.ask(link);
+    }
+
+    /// Once for each record, before the others: forgets the dead, and hears what runtimes answered.
+    pub fn advance(&mut self, now_ns: u64, said: &mut Vec<ContainerSeen>) {
         self.processes.forget_dead(now_ns);
+        if now_ns >= self.next_listen_ns {
+            self.next_listen_ns = now_ns.saturating_add(LISTEN_EVERY_NS);
+            self.containers.take_told(said);
+        }
         if self.processes.len() >= self.settings.processes && now_ns >= self.next_sweep_ns {
             self.next_sweep_ns = now_ns.saturating_add(SWEEP_EVERY_NS);
             let proc = self.settings.proc.clone();
@@ -159,7 +167,10 @@ impl Origin {
 
     /// What became known of containers since somebody last looked, whether or not anything happens in them.
     pub fn settle(&mut self, now_ns: u64) -> Vec<ContainerSeen> {
-        self.containers.join_all_late(now_ns)
+        let mut said = Vec::new();
+        self.containers.take_told(&mut said);
+        said.extend(self.containers.join_all_late(now_ns));
+        said
     }
 
     /// Who did it. Also says what became known of a container on the way.
@@ -177,7 +188,7 @@ impl Origin {
             // What was unrecognised a moment ago is a container now.
             return self.actor(subject, now_ns, said);
         }
-        let descent = self.meet(subject, in_container, now_ns);
+        let entry = self.meet(subject, in_container, now_ns);
         let process = self.processes.get(subject.process);
         Actor {
             process: Some(subject.process),
@@ -187,27 +198,48 @@ impl Origin {
             uid: subject.uid,
             cgroup_id: subject.cgroup_id,
             origin: Some(origin),
-            // "Entered from outside" is a claim, and is made only where the way in was seen.
-            in_init_tree: in_container && descent != Descent::Entered,
+            entry: i32::from(match entry {
+                // "Entered from outside" is a claim, and is made only where the way in was seen.
+                Entry::Unspecified if in_container => Entry::Unknown,
+                known => known,
+            }),
             in_host_mounts: false,
+            entered_container_id: String::new(),
+        }
+    }
+
+    /// Says by its mount namespace where a process is: to be called once the image that it runs now is known.
+    pub fn place(&self, actor: &mut Actor) {
+        let Some(process) = actor.process.and_then(|key| self.process(key)) else { return };
+        let mounts = process.image.mount_namespace;
+        let in_container = matches!(actor.origin, Some(WireOrigin::ContainerId(_)));
+        actor.in_host_mounts = in_container && mounts != 0 && Some(mounts) == self.host_mount_namespace;
+        let own = self.containers.container(actor.cgroup_id);
+        if let Some(entered) = self.containers.of_mounts(mounts)
+            && own.is_none_or(|own| own.cgroup_id != entered.cgroup_id)
+        {
+            actor.entered_container_id.clone_from(&entered.id);
+            actor.set_entry(Entry::Namespace);
         }
     }
 
     /// A process was made by `by`, as a child of `parent`: another than `by` where the child was made a sibling.
     pub fn forked(&mut self, by: &Subject, parent: ProcessKey, child: ProcessKey, now_ns: u64) {
-        let (image, descent) = match self.processes.get(by.process) {
-            Some(known) => (Arc::clone(&known.image), known.descent),
-            None => (Arc::default(), Descent::Unsaid),
+        let (image, entry) = match self.processes.get(by.process) {
+            Some(known) => (Arc::clone(&known.image), known.entry),
+            None => (Arc::default(), Entry::Unspecified),
         };
         let mut process = Process::forked(child, Some(parent), image, by.cgroup_id);
         process.parent_image = self.processes.get(parent).map(|known| Arc::clone(&known.image));
-        process.descent = descent;
+        process.entry = entry;
         self.processes.insert(process, now_ns);
     }
 
     /// A new image is in place.
     pub fn executed(&mut self, subject: &Subject, image: Arc<Image>) {
+        let mounts = image.mount_namespace;
         self.processes.execute(subject.process, image);
+        self.learn_mounts(subject.process, subject.cgroup_id, mounts);
     }
 
     /// A process ended.
@@ -251,30 +283,43 @@ impl Origin {
         if self.containers.container(cgroup_id).is_some() {
             let parent = parent.unwrap_or_default();
             let subject = Subject { process: seed.key, tid: seed.key.pid, parent, uid: 0, cgroup_id };
-            let descent = self.descent(&subject);
-            if let Some(process) = self.processes.get_seeded(seed.key.pid) {
-                process.descent = descent;
-            }
+            let entry = self.way_in(&subject);
+            let mounts = match self.processes.get_seeded(seed.key.pid) {
+                Some(process) => {
+                    process.entry = entry;
+                    process.image.mount_namespace
+                }
+                None => 0,
+            };
+            self.learn_mounts(seed.key, cgroup_id, mounts);
         }
     }
 
     /// Makes sure that the process is in the table, and says where it stands against its container's init.
-    fn meet(&mut self, subject: &Subject, in_container: bool, now_ns: u64) -> Descent {
+    fn meet(&mut self, subject: &Subject, in_container: bool, now_ns: u64) -> Entry {
         let known = self.processes.get_mut(subject.process);
         if let Some(process) = known
             && process.cgroup_id == subject.cgroup_id
-            && (!in_container || process.descent != Descent::Unsaid)
+            && (!in_container || process.entry != Entry::Unspecified)
         {
-            return process.descent;
+            return process.entry;
         }
         if self.processes.get(subject.process).is_none() {
             self.admit(subject, now_ns);
         }
-        let descent = if in_container { self.descent(subject) } else { Descent::Unsaid };
+        let entry = if in_container { self.way_in(subject) } else { Entry::Unspecified };
         if let Some(process) = self.processes.get_mut(subject.process) {
-            (process.cgroup_id, process.descent) = (subject.cgroup_id, descent);
+            (process.cgroup_id, process.entry) = (subject.cgroup_id, entry);
         }
-        descent
+        entry
+    }
+
+    /// The mount namespace of a container is the one that its own processes run in.
+    fn learn_mounts(&mut self, process: ProcessKey, cgroup_id: u64, mounts: u32) {
+        let own = self.processes.get(process).is_some_and(|process| process.entry == Entry::InitTree);
+        if own && mounts != 0 && Some(mounts) != self.host_mount_namespace {
+            self.containers.set_mounts(cgroup_id, mounts);
+        }
     }
 
     /// A process whose fork was not seen: from `/proc` where it still is, else from the record alone.
@@ -289,35 +334,38 @@ impl Origin {
     }
 
     /// A process that is new in a container: the first from outside is its init; whoever comes later from outside entered.
-    fn descent(&mut self, subject: &Subject) -> Descent {
+    fn way_in(&mut self, subject: &Subject) -> Entry {
         let here = self.containers.container(subject.cgroup_id).map(|container| container.cgroup_id);
         let same =
             |cgroup_id| here.is_some() && self.containers.container(cgroup_id).map(|other| other.cgroup_id) == here;
         if let Some(process) = self.processes.get(subject.process)
-            && process.descent != Descent::Unsaid
+            && process.entry != Entry::Unspecified
             && same(process.cgroup_id)
         {
             // From one cgroup of the container to another.
-            return process.descent;
+            return process.entry;
         }
         if let Some(parent) = self.processes.get(subject.parent)
             && same(parent.cgroup_id)
-            && parent.descent != Descent::Unsaid
+            && parent.entry != Entry::Unspecified
         {
-            return parent.descent;
+            return parent.entry;
         }
         match self.containers.init(subject.cgroup_id) {
             None => {
                 self.containers.set_init(subject.cgroup_id, subject.process);
-                Descent::Init
+                Entry::InitTree
             }
-            Some(init) if init == subject.process => Descent::Init,
+            Some(init) if init == subject.process => Entry::InitTree,
             // Entering is what a process does that was known outside before.
-            Some(_) if self.processes.get(subject.process).is_some_and(|process| process.cgroup_id != 0) => {
-                Descent::Entered
+            Some(_)
+                if self.processes.get(subject.process).is_some_and(|process| process.cgroup_id != 0)
+                    || self.processes.get(subject.parent).is_some() =>
+            {
+                let runtime = self.containers.container(subject.cgroup_id).map(|container| container.runtime);
+                entry::of(&self.processes, subject, runtime)
             }
-            Some(_) if self.processes.get(subject.parent).is_some() => Descent::Entered,
-            Some(_) => Descent::Unsaid,
+            Some(_) => Entry::Unspecified,
         }
     }
 }

@@ -6,24 +6,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use proto::v1::ProcessKey;
+use proto::v1::{Entry, ProcessKey};
 
 use super::image::Image;
 
 /// `/proc/<pid>/stat` counts the start in hundredths of a second (`USER_HZ`, fixed by the kernel's ABI).
 pub const TICK_NS: u64 = 10_000_000;
-
-/// Where a process stands against the init of its container.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Descent {
-    /// Outside any container, or nobody could say.
-    #[default]
-    Unsaid,
-    /// The container's init or a descendant of it.
-    Init,
-    /// Entered the container from outside: a runtime's exec, `nsenter`.
-    Entered,
-}
 
 /// How exactly the start of a process is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +35,8 @@ pub struct Process {
     pub parent_image: Option<Arc<Image>>,
     /// The cgroup it was last seen in.
     pub cgroup_id: u64,
-    /// Against the init of its container.
-    pub descent: Descent,
+    /// How it came into its container; unspecified where it is in none, or while nobody could say.
+    pub entry: Entry,
     start: Start,
     executed: bool,
     exited: bool,
@@ -63,7 +51,7 @@ impl Process {
             image,
             parent_image: None,
             cgroup_id,
-            descent: Descent::Unsaid,
+            entry: Entry::Unspecified,
             start: Start::Exact,
             executed: false,
             exited: false,

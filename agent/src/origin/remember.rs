@@ -10,7 +10,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::bundle::{CONTAINERD_TASKS, CONTAINERS_STORAGE};
+use super::bundle::{CONTAINERD_TASKS, STORES};
 use super::cgroup_path::Runtime;
 use super::container::Container;
 
@@ -20,7 +20,7 @@ pub fn remember(folder: &Path, container: &Container) -> io::Result<()> {
     let bundle = match container.runtime {
         Runtime::Docker => format!("{CONTAINERD_TASKS}/moby/{id}"),
         Runtime::Containerd => format!("{CONTAINERD_TASKS}/k8s.io/{id}"),
-        Runtime::CriO | Runtime::Podman => format!("{}/{id}/userdata", CONTAINERS_STORAGE[0]),
+        Runtime::CriO | Runtime::Podman => format!("{}/overlay-containers/{id}/userdata", STORES[0]),
         Runtime::Runc => {
             let path = format!("/sys/fs/cgroup{}", String::from_utf8_lossy(&container.cgroup_path));
             let labels = [format!("bundle=/bundles/{id}")];
@@ -35,6 +35,7 @@ pub fn remember(folder: &Path, container: &Container) -> io::Result<()> {
         ("io.kubernetes.cri.sandbox-name", &names.pod_name),
         ("io.kubernetes.cri.sandbox-namespace", &names.pod_namespace),
         ("io.kubernetes.cri.image-name", &names.image),
+        ("mayfly.image-digest", &names.image_digest),
         ("io.kubernetes.cri.container-name", &names.name),
         ("mayfly.service-account", &names.service_account),
     ];
@@ -70,6 +71,7 @@ mod tests {
                 pod_name: "shop-1".to_owned(),
                 pod_namespace: "store".to_owned(),
                 image: "shop:1".to_owned(),
+                image_digest: format!("sha256:{long}"),
                 name: "shop".to_owned(),
                 service_account: "shop-sa".to_owned(),
             };

@@ -46,7 +46,7 @@ fn the_first_from_outside_is_the_containers_init_and_its_children_are_of_its_tre
     world.forks(10, 1, HOST, 11);
     // The runtime moves 11 into the container, where it makes 12.
     world.forks(11, 10, CONTAINER, 12);
-    assert!(world.does(12, 11, CONTAINER).in_init_tree);
+    assert_eq!(world.does(12, 11, CONTAINER).entry(), Entry::InitTree);
     assert_eq!(world.does(12, 11, CONTAINER).origin, Some(WireOrigin::ContainerId(ID.to_owned())));
 }
 
@@ -57,11 +57,11 @@ fn who_enters_a_running_container_from_outside_is_not_of_its_tree_nor_are_its_ch
     world.forks(11, 10, CONTAINER, 12);
     world.forks(10, 1, HOST, 20);
     world.forks(20, 10, CONTAINER, 21);
-    assert!(!world.does(20, 10, CONTAINER).in_init_tree);
-    assert!(!world.does(21, 20, CONTAINER).in_init_tree);
+    assert_eq!(world.does(20, 10, CONTAINER).entry(), Entry::Namespace);
+    assert_eq!(world.does(21, 20, CONTAINER).entry(), Entry::Namespace);
     world.forks(21, 20, CONTAINER, 22);
-    assert!(!world.does(22, 21, CONTAINER).in_init_tree);
-    assert!(world.does(12, 11, CONTAINER).in_init_tree);
+    assert_eq!(world.does(22, 21, CONTAINER).entry(), Entry::Namespace);
+    assert_eq!(world.does(12, 11, CONTAINER).entry(), Entry::InitTree);
 }
 
 #[test]
@@ -69,7 +69,29 @@ fn nobody_is_said_to_have_entered_without_having_been_seen_outside() {
     let mut world = World::new();
     world.does(11, 10, CONTAINER);
     // Neither its fork nor its parent was seen: records were lost.
-    assert!(world.does(77, 76, CONTAINER).in_init_tree);
+    assert_eq!(world.does(77, 76, CONTAINER).entry(), Entry::Unknown);
+}
+
+#[test]
+fn who_joins_a_containers_mounts_and_stays_in_its_own_cgroup_is_told_with_that_container() {
+    let mut world = World::new();
+    world.forks(10, 1, HOST, 11);
+    world.does(11, 10, CONTAINER);
+    let subject = |pid, cgroup_id| Subject { process: key(pid), tid: pid, parent: key(1), uid: 0, cgroup_id };
+    let image = |mount_namespace| Arc::new(Image { mount_namespace, ..Image::default() });
+    world.origin.executed(&subject(11, CONTAINER), image(77));
+    let mut placed = |pid, mounts| {
+        let mut actor = world.does(pid, 1, HOST);
+        world.origin.executed(&subject(pid, HOST), image(mounts));
+        world.origin.place(&mut actor);
+        (actor.entry(), actor.entered_container_id)
+    };
+    assert_eq!(placed(30, 77), (Entry::Namespace, ID.to_owned()));
+    assert_eq!(placed(31, 78), (Entry::Unspecified, String::new()));
+    world.origin.cgroup_gone(CONTAINER, 11);
+    let mut actor = world.does(30, 1, HOST);
+    world.origin.place(&mut actor);
+    assert_eq!(actor.entered_container_id, "", "the number of a namespace is used again");
 }
 
 #[test]
@@ -77,7 +99,7 @@ fn an_actor_of_the_host_is_of_no_tree() {
     let mut world = World::new();
     let actor = world.does(10, 1, HOST);
     assert_eq!(actor.origin, Some(WireOrigin::Host(true)));
-    assert!(!actor.in_init_tree);
+    assert_eq!(actor.entry(), Entry::Unspecified);
 }
 
 #[test]
@@ -95,7 +117,7 @@ fn a_child_of_a_dead_parent_still_names_what_the_parent_ran() {
     world.origin.executed(&subject, Arc::new(Image::new(b"/bin/parent", b"parent\0", b"/", 0)));
     world.origin.forked(&subject, key(10), key(11), 10);
     world.origin.exited(key(10), 10);
-    world.origin.advance(u64::MAX);
+    world.origin.advance(u64::MAX, &mut Vec::new());
     let parent = world.origin.parent_image(key(11), Some(key(10))).expect("the child keeps it");
     assert_eq!(parent.executable, b"/bin/parent");
 }

@@ -1,5 +1,5 @@
 //! `mayfly-agent check`: what would happen if the agent started here. Takes the configuration; loads the kernel programs, looks at
-//! which hooks this kernel grants, and unloads them. Reads no record, writes no log.
+//! which hooks this kernel grants, unloads them, and asks who the container runtimes are. Reads no record, writes no log.
 
 use std::fmt;
 
@@ -22,6 +22,8 @@ pub struct Check {
     pub sensitive_paths: usize,
     /// Where events would go; empty: nowhere.
     pub collector: String,
+    /// Each container runtime that would be asked for names.
+    pub runtimes: Vec<CheckedRuntime>,
     /// Each hook.
     pub hooks: Vec<CheckedHook>,
     /// Why no kernel program could be loaded at all; empty where they could.
@@ -45,6 +47,17 @@ pub struct CheckedHook {
     pub refusals: Vec<String>,
 }
 
+/// One container runtime.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct CheckedRuntime {
+    /// Its socket.
+    pub socket: String,
+    /// What it calls itself, with its version; empty where nobody answers.
+    pub name: String,
+    /// Why not.
+    pub refusal: String,
+}
+
 impl Check {
     /// Whether processes would be seen: without them nothing else has an owner.
     pub fn is_able(&self) -> bool {
@@ -66,10 +79,25 @@ pub fn check(config: &Config) -> Result<Check, RunError> {
         kernel: parts::kernel_release(),
         rules: engine.rules().len(),
         sensitive_paths: sensitive.patterns().len(),
+        runtimes: runtimes(config)?,
         collector: config.collector.as_ref().map(|collector| collector.endpoint.clone()).unwrap_or_default(),
         hooks,
         refusal,
     })
+}
+
+fn runtimes(config: &Config) -> Result<Vec<CheckedRuntime>, RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| RunError::Start("the runtime", cause))?;
+    let ask = |socket: &std::path::PathBuf| {
+        let answer = runtime.block_on(crate::origin::runtime::who(socket, config.runtimes.timeout));
+        let (name, refusal) = match answer {
+            Ok(name) => (name, String::new()),
+            Err(why) => (String::new(), why),
+        };
+        CheckedRuntime { socket: socket.display().to_string(), name, refusal }
+    };
+    Ok(config.runtimes.sockets.iter().map(ask).collect())
 }
 
 fn hook(state: &crate::kernel::HookState) -> CheckedHook {
@@ -91,6 +119,14 @@ impl fmt::Display for Check {
         writeln!(out, "collector  {collector}")?;
         writeln!(out, "rules      {}", self.rules)?;
         writeln!(out, "sensitive  {} paths", self.sensitive_paths)?;
+        for runtime in &self.runtimes {
+            let CheckedRuntime { socket, name, refusal } = runtime;
+            if name.is_empty() {
+                writeln!(out, "runtime    none: {refusal}")?
+            } else {
+                writeln!(out, "runtime    {name} at {socket}")?
+            }
+        }
         if !self.refusal.is_empty() {
             return writeln!(out, "hooks      none: {}", self.refusal);
         }

@@ -10,6 +10,7 @@
 //! | `respond` | stops, captures, obeys | `said`: it waits |
 //! | `said` | the responder's words → log, sender | `results`: it waits |
 //! | `orders` | the sender's orders → responder | `orders`: the order is refused and may come again |
+//! | `runtimes`, one a socket | ids → names, asked of container runtimes | ids: dropped, counted, asked again; names: it waits |
 //! | `deliver` | log → collector | gRPC's own window; then blocks stay on disk |
 
 mod canary;
@@ -157,6 +158,7 @@ struct Running {
     stop: Arc<AtomicBool>,
     stop_log: Arc<AtomicBool>,
     stop_orders: watch::Sender<bool>,
+    stop_runtimes: watch::Sender<bool>,
     stop_sender: watch::Sender<bool>,
     pipeline: JoinHandle<()>,
     canary: Option<JoinHandle<()>>,
@@ -164,6 +166,7 @@ struct Running {
     responder: JoinHandle<()>,
     said: Task<()>,
     orders: Task<()>,
+    talks: Vec<Task<()>>,
     sender: Option<Task<()>>,
 }
 
@@ -172,7 +175,7 @@ impl Running {
         config: &Config,
         ground: &Ground,
         engine: Arc<rules::Engine>,
-        observer: crate::observe::Observer,
+        mut observer: crate::observe::Observer,
         source: Source,
     ) -> Result<Self, RunError> {
         parts::own_folder(config)?;
@@ -190,6 +193,7 @@ impl Running {
         let (wake, wakes) = mpsc::channel(8);
         let (stop, stop_log) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (stop_orders, orders_stopped) = watch::channel(false);
+        let (stop_runtimes, runtimes_stopped) = watch::channel(false);
         let (stop_sender, sender_stopped) = watch::channel(false);
 
         let runtime = runtime(2)?;
@@ -199,6 +203,9 @@ impl Running {
             runtime.spawn(then(work, wake.clone(), Wake::Sender))
         });
         let is_replay = ground.kernel.is_none();
+        let talks: Vec<_> =
+            (!is_replay).then(|| parts::runtimes(config, &health, &mut observer)).into_iter().flatten().collect();
+        let talks = talks.into_iter().map(|talk| runtime.spawn(talk.run(runtimes_stopped.clone()))).collect();
         let (sighted, canary) = canary::start(config, ground, (&log, &health), &stop)?;
         let hot = source::Hot { config, ground, engine, observer, canary: sighted, log: &log, health: &health };
         let pipeline = hot.start(source, fired_in, Arc::clone(&stop), wake.clone())?;
@@ -218,6 +225,7 @@ impl Running {
             stop,
             stop_log,
             stop_orders,
+            stop_runtimes,
             stop_sender,
             pipeline,
             canary,
@@ -225,6 +233,7 @@ impl Running {
             responder,
             said,
             orders,
+            talks,
             sender,
         })
     }
@@ -241,6 +250,10 @@ impl Running {
         let mut panicked = self.pipeline.join().is_err();
         panicked |= self.canary.is_some_and(|canary| canary.join().is_err());
         self.stop_orders.send_replace(true);
+        self.stop_runtimes.send_replace(true);
+        for talk in self.talks {
+            panicked |= self.runtime.block_on(talk).is_err();
+        }
         panicked |= self.runtime.block_on(self.orders).is_err();
         panicked |= self.responder.join().is_err();
         panicked |= self.runtime.block_on(self.said).is_err();

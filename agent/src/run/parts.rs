@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{Ground, RunError};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Runtimes};
 use crate::deliver::Delivery;
 use crate::deliver::hello::NodeFacts;
 use crate::deliver::orders::OrderDesk;
@@ -26,6 +26,7 @@ use crate::log::{Log, LogOptions, parse_id};
 use crate::observe::Observer;
 use crate::observe::sensitive::{Pattern, Sensitive};
 use crate::origin::cgroup_tree::CgroupTree;
+use crate::origin::runtime::Session;
 use crate::origin::{Origin, Settings as OriginSettings};
 use crate::respond::held::Guard;
 use crate::respond::journal::Journal;
@@ -101,6 +102,16 @@ pub(super) fn kernel_config(config: &Config, sensitive: &Sensitive, engine: &Eng
 pub(super) fn observer(sensitive: Sensitive, kernel: &Kernel) -> Observer {
     let settings = OriginSettings { cgroups: Some(kernel.cgroup_root().to_owned()), ..OriginSettings::default() };
     Observer::with_sensitive(Origin::new(settings), sensitive)
+}
+
+/// The talks with container runtimes, whose answers the observer takes from now on.
+pub(super) fn runtimes(config: &Config, health: &Health, observer: &mut Observer) -> Vec<Session> {
+    let Runtimes { sockets, timeout } = &config.runtimes;
+    let (link, sessions) = crate::origin::runtime::open(sockets, *timeout, health.runtimes());
+    if let Some(link) = link {
+        observer.ask(link);
+    }
+    sessions
 }
 
 /// What knows nothing of this machine: the records of a replay are another's.

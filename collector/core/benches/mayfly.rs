@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use collector_core::correlate::{Correlator, NodeFacts, Site, group};
 use collector_core::detect::Detector;
-use collector_core::model::event::{Exec, Flow, Raw};
+use collector_core::model::event::{Entry, Exec, Flow, Raw};
 use collector_core::model::{Actor, AuditEntry, AuditSource, Body, Moment, NodeEvent, Origin, ProcessKey};
 use serde_json::json;
 
@@ -51,7 +51,8 @@ fn life(number: u32) -> Vec<NodeEvent> {
         executable: raw(executable),
         uid: 1000,
         origin: Origin::Container { id: format!("{:064x}", number % 40) },
-        in_init_tree: true,
+        entry: Entry::InitTree,
+        entered: None,
         in_host_mounts: false,
     };
     let address = |text: &str| text.parse().expect("an address");

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use collector_core::model::event::{Account, Raw};
+use collector_core::model::event::{Account, Entry, Raw};
 use collector_core::model::fact::Named;
 use collector_core::model::{Body, NodeEvent};
 use serde_json::Value;
@@ -67,15 +67,19 @@ fn one_line(event: &NodeEvent) -> String {
     let actor =
         event.actor.as_ref().map_or(String::new(), |actor| format!("{} {}", actor.process.pid, actor.executable));
     let place = event.container().map_or("-", |id| id.get(..12).unwrap_or(id));
-    format!("{}  {:<12} {:<12} {actor}  {}", event.time, event.node, place, what(&event.body))
+    format!("{}  {:<12} {:<12} {actor}  {}", event.time, event.node, place, what(event))
 }
 
-fn what(body: &Body) -> String {
-    match body {
+fn what(event: &NodeEvent) -> String {
+    let actor = event.actor.as_ref();
+    match &event.body {
         Body::Fork { child } => format!("fork {}", child.pid),
         Body::Exec(exec) => {
             let words: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
             let marks = [
+                (actor.is_some_and(|actor| actor.entry == Entry::CriExec), " [over the runtime interface]"),
+                (actor.is_some_and(|actor| actor.entry == Entry::RuntimeExec), " [by the runtime]"),
+                (actor.is_some_and(|actor| actor.entry == Entry::Namespace), " [entered without the runtime]"),
                 (exec.memfd, " [memory]"),
                 (exec.upper_layer, " [writable layer]"),
                 (exec.links == 0, " [deleted]"),
@@ -98,7 +102,9 @@ fn what(body: &Body) -> String {
         Body::DatagramFlow { flow, .. } => format!("udp {}:{}", flow.remote, flow.remote_port),
         Body::Privilege(privilege) => facts(privilege.kind(), &privilege.facts(), privilege.result()),
         Body::Kernel(change) => facts(change.kind(), &change.facts(), change.result()),
-        Body::ContainerSeen(seen) => format!("container {} {}/{}", seen.runtime, seen.pod_namespace, seen.pod_name),
+        Body::ContainerSeen(seen) => {
+            format!("container {} {}/{} {}", seen.runtime, seen.pod_namespace, seen.pod_name, seen.image)
+        }
         Body::ContainerGone { container_id } => format!("container gone {container_id}"),
         Body::Loss { class, reason, count, .. } => format!("LOST {count} {class} events: {reason}"),
         Body::Trigger(trigger) => format!("rule {}: {}", trigger.rule_title, say::words(&trigger.action)),

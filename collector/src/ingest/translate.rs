@@ -1,7 +1,7 @@
 //! Wire → model, one of the two translations there are. Takes a frame of the landing log as the node sent it; gives events. Whatever a
 //! newer or broken agent sends becomes a loss event that says so: nothing vanishes, nothing panics.
 
-use collector_core::model::event::Raw;
+use collector_core::model::event::{Entry, Raw};
 use collector_core::model::{Actor, Body, Moment, NodeEvent, Origin, ProcessKey};
 use prost::Message;
 use proto::v1;
@@ -121,6 +121,17 @@ fn translate(place: &Place<'_>, wire: v1::Event) -> NodeEvent {
     }
 }
 
+fn entry(wire: &v1::Actor) -> Entry {
+    match v1::Entry::try_from(wire.entry) {
+        Ok(v1::Entry::Unspecified) => Entry::None,
+        Ok(v1::Entry::InitTree) => Entry::InitTree,
+        Ok(v1::Entry::RuntimeExec) => Entry::RuntimeExec,
+        Ok(v1::Entry::CriExec) => Entry::CriExec,
+        Ok(v1::Entry::Namespace) => Entry::Namespace,
+        Ok(v1::Entry::Unknown) | Err(_) => Entry::Unknown,
+    }
+}
+
 /// An actor without a process is none: the wire lets it be absent, an agent never does.
 fn actor(wire: v1::Actor, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> Option<Actor> {
     Some(Actor {
@@ -129,7 +140,8 @@ fn actor(wire: v1::Actor, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> Option
         executable: Raw(wire.executable),
         uid: wire.uid,
         origin: origin(wire.origin),
-        in_init_tree: wire.in_init_tree,
+        entry: entry(&wire),
+        entered: (!wire.entered_container_id.is_empty()).then_some(wire.entered_container_id),
         in_host_mounts: wire.in_host_mounts,
     })
 }

@@ -176,6 +176,7 @@ fn container(wire: v1::ContainerSeen) -> ContainerSeen {
         pod_name: wire.pod_name,
         pod_namespace: wire.pod_namespace,
         image: wire.image,
+        image_digest: wire.image_digest,
         name: wire.name,
         service_account: wire.service_account,
     }

@@ -81,8 +81,6 @@ fn belongs(event: &NodeEvent, containers: &[String], named: &BTreeSet<EvidenceRe
     event.container().is_some_and(ours)
         || named.contains(&event.evidence())
         || match &event.body {
-            Body::ContainerSeen(seen) => ours(&seen.container_id),
-            Body::ContainerGone { container_id } => ours(container_id),
             Body::CaptureSealed { capture_id, .. } => !others.contains(capture_id),
             Body::Loss { .. } | Body::AgentStarted { .. } => true,
             Body::Coverage(coverage) => coverage.silent().next().is_some(),

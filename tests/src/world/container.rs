@@ -12,6 +12,9 @@ use serde_json::{Value, json};
 use super::place::{Place, find};
 use super::program::{Program, run};
 
+/// The image that every container is said to be of.
+pub const IMAGE: &str = "registry.example/store/shop:2.4.1";
+
 /// What is to be started.
 pub struct Wanted<'a> {
     /// 64 hexadecimal digits.
@@ -42,6 +45,11 @@ pub struct Pod {
 }
 
 impl Pod {
+    /// Its cgroup, as the kubelet makes it with the cgroupfs driver.
+    pub fn cgroup(&self) -> String {
+        format!("/kubepods/burstable/pod{}", self.uid)
+    }
+
     /// The shop's pod.
     pub fn shop() -> Self {
         Self {
@@ -66,7 +74,7 @@ pub struct Container {
 impl Container {
     /// Builds the image, mounts it, starts the first process.
     pub fn start(place: &Place, wanted: &Wanted<'_>) -> Result<Self> {
-        let bundle = place.path(&format!("bundle-{}", &wanted.id[..8]));
+        let bundle = place.path(&format!("bundle-{}", short(&wanted.id)));
         let image = place.path("image");
         if !image.exists() {
             build_image(place, &image)?;
@@ -78,11 +86,11 @@ impl Container {
         let secrets = bundle.join("rootfs/var/run/secrets/kubernetes.io/serviceaccount");
         fs::create_dir_all(&secrets)?;
         fs::write(secrets.join("token"), wanted.token)?;
-        let cgroup = format!("/kubepods/burstable/pod{}/{}", wanted.pod.uid, wanted.id);
+        let cgroup = format!("{}/{}", wanted.pod.cgroup(), wanted.id);
         fs::write(bundle.join("config.json"), specification(wanted, &cgroup)?.to_string())?;
         let mut command = runc();
         command.args(["run", "--bundle"]).arg(&bundle).arg(&wanted.id);
-        let program = Program::start(command, &place.path(&format!("container-{}.log", &wanted.id[..8])))?;
+        let program = Program::start(command, &place.path(&format!("container-{}.log", short(&wanted.id))))?;
         Ok(Self { id: wanted.id.clone(), cgroup, bundle, program })
     }
 
@@ -107,6 +115,11 @@ impl Container {
         self.program.printed()
     }
 
+    /// The folder of its bundle.
+    pub fn bundle(&self) -> &Path {
+        &self.bundle
+    }
+
     /// The container's writable layer.
     pub fn upper(&self) -> PathBuf {
         self.bundle.join("upper")
@@ -125,8 +138,8 @@ impl Drop for Container {
     }
 }
 
-/// runc removes the container's own cgroup and leaves its parents.
-fn remove_cgroups(cgroup: &str) {
+/// Runtimes remove the container's own cgroup and leave its parents.
+pub(super) fn remove_cgroups(cgroup: &str) {
     let Ok(hierarchies) = fs::read_dir("/sys/fs/cgroup") else { return };
     let mounts: Vec<PathBuf> =
         hierarchies.flatten().map(|entry| entry.path()).chain([PathBuf::from("/sys/fs/cgroup")]).collect();
@@ -139,6 +152,11 @@ fn remove_cgroups(cgroup: &str) {
             }
         }
     }
+}
+
+/// What tells an id from those of the same world: the ends, since some count upwards.
+fn short(id: &str) -> String {
+    [id.get(..8), id.get(id.len().saturating_sub(8)..)].into_iter().flatten().collect()
 }
 
 fn runc() -> Command {
@@ -216,7 +234,7 @@ fn specification(wanted: &Wanted<'_>, cgroup: &str) -> Result<Value> {
         "annotations": {
             "io.kubernetes.cri.container-type": "container",
             "io.kubernetes.cri.container-name": "shop",
-            "io.kubernetes.cri.image-name": "registry.example/store/shop:2.4.1",
+            "io.kubernetes.cri.image-name": IMAGE,
             "io.kubernetes.cri.sandbox-name": pod.name,
             "io.kubernetes.cri.sandbox-namespace": pod.namespace,
             "io.kubernetes.cri.sandbox-uid": pod.uid,

@@ -20,6 +20,7 @@ const PACKAGES: &[Package] = &[
     // The fuzzer's engine is C++.
     Package { name: "g++", present: || answers("c++", &["--version"]) },
     Package { name: "runc", present: || answers("runc", &["--version"]) },
+    Package { name: "containerd", present: || answers("containerd", &["--version"]) && answers("ctr", &["--version"]) },
     Package { name: "busybox-static", present: || busybox().is_some() },
     Package { name: "iproute2", present: || answers("ip", &["-Version"]) },
     Package { name: "ca-certificates", present: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file() },

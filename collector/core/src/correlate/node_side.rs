@@ -87,7 +87,7 @@ impl NodeSide {
                 if let Some(parent) = &actor.parent {
                     self.parent(key(&actor.process), key(parent));
                 }
-                if !actor.in_init_tree
+                if actor.entry.is_exec()
                     && !actor.in_host_mounts
                     && event.container().is_some()
                     && let Some(entered) = facts::entered(event, exec)

@@ -4,7 +4,7 @@ use rules::Engine;
 use serde_json::{Value, json};
 
 use super::Detector;
-use crate::model::event::{ContainerSeen, Exec, Raw, Trigger};
+use crate::model::event::{ContainerSeen, Entry, Exec, Raw, Trigger};
 use crate::model::{
     Actor, AuditEntry, AuditSource, Body, Entity, Finding, Identity, Level, Moment, NodeEvent, Origin, ProcessKey,
 };
@@ -58,7 +58,8 @@ fn event(position: u64, pid: u32, parent: u32, body: Body) -> NodeEvent {
         executable: Raw(b"/bin/sh".to_vec()),
         uid: 33,
         origin: Origin::Container { id: "c1".into() },
-        in_init_tree: true,
+        entry: Entry::InitTree,
+        entered: None,
         in_host_mounts: false,
     };
     NodeEvent {
@@ -238,7 +239,7 @@ fn of_memfd(in_host_mounts: bool) -> Vec<String> {
     };
     let mut event = event(1, 9, 8, Body::Exec(Box::new(run)));
     let actor = event.actor.as_mut().expect("an exec has an actor");
-    (actor.in_init_tree, actor.in_host_mounts) = (false, in_host_mounts);
+    (actor.entry, actor.in_host_mounts) = (Entry::RuntimeExec, in_host_mounts);
     Detector::new(engine).node_event(&event).into_iter().map(|finding| finding.title).collect()
 }
 

@@ -5,7 +5,7 @@ use rules::fields::{self, Known as FieldName};
 use rules::{Event, Field, LogSource, Value};
 
 use super::processes::{Known, Program};
-use crate::model::event::{ContainerSeen, Flow};
+use crate::model::event::{ContainerSeen, Entry, Flow};
 use crate::model::{Body, NodeEvent, Origin};
 
 /// `open(2)` flags that make an open a write: `O_WRONLY`, `O_RDWR`, `O_CREAT`.
@@ -105,6 +105,7 @@ impl NodeView<'_> {
             FieldName::PodName => word(seen.map(|seen| &seen.pod_name)),
             FieldName::PodNamespace => word(seen.map(|seen| &seen.pod_namespace)),
             FieldName::ImageName => word(seen.map(|seen| &seen.image)),
+            FieldName::ImageDigest => word(seen.map(|seen| &seen.image_digest)),
             FieldName::InContainer => match actor.map(|actor| &actor.origin) {
                 Some(Origin::Container { .. }) => Value::Bool(!actor.is_some_and(|actor| actor.in_host_mounts)),
                 Some(Origin::Host) => Value::Bool(false),
@@ -112,9 +113,13 @@ impl NodeView<'_> {
             },
             FieldName::InInitTree => match actor {
                 Some(actor) if matches!(actor.origin, Origin::Container { .. }) && !actor.in_host_mounts => {
-                    Value::Bool(actor.in_init_tree)
+                    Value::Bool(matches!(actor.entry, Entry::InitTree | Entry::Unknown))
                 }
                 _ => Value::Missing,
+            },
+            FieldName::Entry => match actor.map(|actor| actor.entry) {
+                Some(Entry::None) | None => Value::Missing,
+                Some(entry) => Value::text(Some(entry.name().as_bytes())),
             },
             _ => Value::Missing,
         }

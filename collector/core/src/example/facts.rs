@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use crate::completeness::{Line, Statement, Subject};
-use crate::model::event::{ContainerSeen, Exec, Flow, Raw, Trigger};
+use crate::model::event::{ContainerSeen, Entry, Exec, Flow, Raw, Trigger};
 use crate::model::{Actor, AuditEntry, AuditSource, Body, EvidenceRef, Moment, NodeEvent, Origin, ProcessKey};
 
 pub(crate) const NODE: &str = "node-1";
@@ -44,7 +44,8 @@ fn seen(position: u64, time: Moment, who: Option<(u32, u32, &str)>, body: Body) 
         executable: Raw(executable.as_bytes().to_vec()),
         uid: 1000,
         origin: Origin::Container { id: CONTAINER.to_owned() },
-        in_init_tree: true,
+        entry: Entry::InitTree,
+        entered: None,
         in_host_mounts: false,
     });
     NodeEvent { node: NODE.to_owned(), log_id: LOG.to_owned(), position, time, actor, body }

@@ -91,6 +91,44 @@ pub enum Origin {
     },
 }
 
+/// How a process came into the container that it is in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// It is in none.
+    #[default]
+    None,
+    /// The container's first process or a descendant of it.
+    InitTree,
+    /// A runtime brought it in: `docker exec`, `ctr task exec`, `runc exec`.
+    RuntimeExec,
+    /// A runtime that was asked over the Container Runtime Interface: `kubectl exec`, an exec probe.
+    CriExec,
+    /// No runtime did: `nsenter`, `setns`.
+    Namespace,
+    /// Its way in was not seen.
+    Unknown,
+}
+
+impl Entry {
+    /// The word in JSON, in the lake and in rules.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::InitTree => "init_tree",
+            Self::RuntimeExec => "runtime_exec",
+            Self::CriExec => "cri_exec",
+            Self::Namespace => "namespace",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// A runtime brought it in from outside.
+    pub fn is_exec(self) -> bool {
+        matches!(self, Self::RuntimeExec | Self::CriExec)
+    }
+}
+
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Actor {
@@ -104,8 +142,12 @@ pub struct Actor {
     pub uid: u32,
     /// Where it ran.
     pub origin: Origin,
-    /// False: entered the container from outside its init's descendants.
-    pub in_init_tree: bool,
+    /// How it came into a container.
+    #[serde(default)]
+    pub entry: Entry,
+    /// The container whose mount namespace it runs in, where its cgroup is not that container's.
+    #[serde(default)]
+    pub entered: Option<String>,
     /// In the container's cgroup and still in the host's mount namespace: a runtime that prepares or enters the container.
     #[serde(default)]
     pub in_host_mounts: bool,
@@ -277,6 +319,8 @@ pub struct ContainerSeen {
     pub pod_name: String,
     pub pod_namespace: String,
     pub image: String,
+    #[serde(default)]
+    pub image_digest: String,
     pub name: String,
     pub service_account: String,
 }
@@ -321,9 +365,16 @@ impl NodeEvent {
 
     /// The container it happened in.
     pub fn container(&self) -> Option<&str> {
-        match &self.actor.as_ref()?.origin {
+        let Some(actor) = &self.actor else {
+            return match &self.body {
+                Body::ContainerSeen(seen) => Some(&seen.container_id),
+                Body::ContainerGone { container_id } => Some(container_id),
+                _ => None,
+            };
+        };
+        match &actor.origin {
             Origin::Container { id } => Some(id),
-            Origin::Host | Origin::Unknown { .. } => None,
+            Origin::Host | Origin::Unknown { .. } => actor.entered.as_deref(),
         }
     }
 }

@@ -161,7 +161,8 @@ fn named(input: &Input, evidence: &mut Evidence, wanted: impl Fn(&Entity) -> boo
 }
 
 fn sentence_of(input: &Input, entity: &Entity) -> String {
-    let seen = input.events.iter().find_map(|event| match (&event.body, entity) {
+    // What was said last knows most: names come late.
+    let seen = input.events.iter().rev().find_map(|event| match (&event.body, entity) {
         (crate::model::Body::ContainerSeen(seen), Entity::Container { id, .. }) if seen.container_id == *id => {
             Some(seen)
         }
@@ -174,7 +175,8 @@ fn sentence_of(input: &Input, entity: &Entity) -> String {
             } else {
                 format!(", pod {}/{}", seen.pod_namespace, seen.pod_name)
             };
-            let image = if seen.image.is_empty() { String::new() } else { format!(", image {}", seen.image) };
+            let digest = if seen.image_digest.is_empty() { String::new() } else { format!(" ({})", seen.image_digest) };
+            let image = if seen.image.is_empty() { String::new() } else { format!(", image {}{digest}", seen.image) };
             format!("Container {} on {node}{pod}{image}.", short(&seen.container_id))
         }
         (Entity::Container { id, node }, None) => format!("Container {} on {node}.", short(id)),

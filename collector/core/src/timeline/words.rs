@@ -2,8 +2,8 @@
 
 use super::powers;
 use crate::custody::{Kind, Record};
-use crate::model::event::{Exec, Flow, Raw};
-use crate::model::{AuditEntry, Body, NodeEvent};
+use crate::model::event::{Entry, Exec, Flow, Raw};
+use crate::model::{Actor, AuditEntry, Body, NodeEvent};
 use crate::playbook::{Outcome, Plan, Status};
 
 /// A quoted command longer than this is cut; the whole one stands in the evidence.
@@ -22,7 +22,7 @@ pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
     let said = |what: &str, quoted: String| Some((what.to_owned(), cut(&quoted)));
     match &event.body {
         Body::Fork { .. } | Body::Exit { .. } => None,
-        Body::Exec(exec) => Some(ran(exec)),
+        Body::Exec(exec) => Some(ran(exec, event.actor.as_ref())),
         Body::FileOpen { path, sensitive, result, .. } => {
             let tried = if *result < 0 { "tried to open" } else { "opened" };
             let kind = if sensitive.is_empty() { String::new() } else { format!(" ({})", sensitive.replace('_', " ")) };
@@ -92,8 +92,22 @@ fn agent(body: &Body) -> Option<(String, String)> {
     }
 }
 
+/// How a process came into its container, where that is worth a word.
+fn way_in(actor: Option<&Actor>) -> String {
+    let Some(actor) = actor.filter(|actor| !actor.in_host_mounts) else { return String::new() };
+    match (actor.entry, &actor.entered) {
+        (Entry::RuntimeExec, _) => ", brought into the container by its runtime".to_owned(),
+        (Entry::CriExec, _) => {
+            ", brought into the container over the runtime interface (kubectl exec or a probe)".to_owned()
+        }
+        (Entry::Namespace, Some(id)) => format!(", from outside in the file system of container {}", short(id)),
+        (Entry::Namespace, None) => ", having come into the container without its runtime".to_owned(),
+        (Entry::None | Entry::InitTree | Entry::Unknown, _) => String::new(),
+    }
+}
+
 /// A program that began, and its command line.
-fn ran(exec: &Exec) -> (String, String) {
+fn ran(exec: &Exec, actor: Option<&Actor>) -> (String, String) {
     let arguments: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
     let what = match (exec.memfd, exec.upper_layer) {
         (true, _) => "ran a program from memory",
@@ -101,7 +115,7 @@ fn ran(exec: &Exec) -> (String, String) {
         (false, false) => "ran",
     };
     let stopped = if exec.stopped_in_kernel { "; the kernel stopped it before its first instruction" } else { "" };
-    (format!("{what}{stopped}"), cut(&arguments.join(" ")))
+    (format!("{what}{}{stopped}", way_in(actor)), cut(&arguments.join(" ")))
 }
 
 /// The caller as `CloudTrail` names it.

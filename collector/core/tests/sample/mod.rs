@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use collector_core::correlate::NodeFacts;
-use collector_core::model::event::{ContainerSeen, Exec, Flow, Raw};
+use collector_core::model::event::{ContainerSeen, Entry, Exec, Flow, Raw};
 use collector_core::model::{Actor, AuditEntry, AuditSource, Body, EvidenceRef, Moment, NodeEvent, Origin, ProcessKey};
 use serde_json::Value;
 
@@ -114,7 +114,8 @@ fn node_event(source: &str, event: &Value, time: Moment, position: u64) -> NodeE
         executable: raw("Image"),
         uid: 33,
         origin: container.map_or(Origin::Host, |id| Origin::Container { id: id.to_owned() }),
-        in_init_tree: !from_outside,
+        entry: if from_outside { Entry::CriExec } else { Entry::InitTree },
+        entered: None,
         in_host_mounts: false,
     };
     let body = match source {
@@ -170,7 +171,8 @@ fn background(event: &Value, rows: &mut Rows) {
             executable: Raw(parent.into()),
             uid: 0,
             origin: Origin::Host,
-            in_init_tree: true,
+            entry: Entry::InitTree,
+            entered: None,
             in_host_mounts: false,
         };
         let words = text(event, "ParentCommandLine").split(' ');

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, Int32Builder, StringBuilder, UInt32Builder, UInt64Builder};
+use arrow_array::builder::{BinaryBuilder, Int32Builder, StringBuilder, UInt32Builder, UInt64Builder};
 use arrow_array::{ArrayRef, RecordBatch, TimestampNanosecondArray};
 use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
 use collector_core::model::NodeEvent;
@@ -48,7 +48,7 @@ pub fn schema() -> SchemaRef {
         number("parent_start_ns", DataType::UInt64),
         text("exe"),
         number("uid", DataType::UInt32),
-        number("in_init_tree", DataType::Boolean),
+        text("entry"),
         text("path"),
         text("argv"),
         text("local_address"),
@@ -121,7 +121,7 @@ struct Columns {
     parent_start_ns: UInt64Builder,
     exe: StringBuilder,
     uid: UInt32Builder,
-    in_init_tree: BooleanBuilder,
+    entry: StringBuilder,
     path: StringBuilder,
     argv: StringBuilder,
     local_address: StringBuilder,
@@ -152,7 +152,7 @@ impl Columns {
         self.parent_start_ns.append_option(parent.map(|parent| parent.start_ns));
         self.exe.append_option(actor.map(|actor| row::text(&actor.executable)));
         self.uid.append_option(actor.map(|actor| actor.uid));
-        self.in_init_tree.append_option(actor.map(|actor| actor.in_init_tree));
+        self.entry.append_option(actor.map(|actor| actor.entry.name()));
         self.push_body(row::row(&event.body));
         self.sequence.append_value(sequence);
         self.wire.append_value(wire);
@@ -187,7 +187,7 @@ impl Columns {
             Arc::new(self.parent_start_ns.finish()),
             Arc::new(self.exe.finish()),
             Arc::new(self.uid.finish()),
-            Arc::new(self.in_init_tree.finish()),
+            Arc::new(self.entry.finish()),
             Arc::new(self.path.finish()),
             Arc::new(self.argv.finish()),
             Arc::new(self.local_address.finish()),

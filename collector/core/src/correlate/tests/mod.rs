@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 
 use super::{Correlator, NodeFacts, Site};
-use crate::model::event::{ContainerSeen, Exec, Flow, Raw};
+use crate::model::event::{ContainerSeen, Entry, Exec, Flow, Raw};
 use crate::model::{
     Actor, AuditEntry, AuditSource, Body, Edge, EdgeState, Entity, Finding, FindingId, Level, Moment, NodeEvent,
     NonEmpty, Origin, ProcessKey,
@@ -45,7 +45,8 @@ fn event(milliseconds: i64, container: &str, pid: u32, parent: u32, body: Body) 
         executable: Raw(b"/usr/bin/curl".to_vec()),
         uid: 33,
         origin,
-        in_init_tree: true,
+        entry: Entry::InitTree,
+        entered: None,
         in_host_mounts: false,
     };
     let position =
@@ -77,7 +78,7 @@ fn entered(milliseconds: i64, container: &str, pid: u32, parent: u32, command: &
     let arguments = command.iter().map(|word| Raw(word.as_bytes().to_vec())).collect();
     let mut event =
         event(milliseconds, container, pid, parent, Body::Exec(Box::new(Exec { arguments, ..Exec::default() })));
-    event.actor.as_mut().expect("an exec has an actor").in_init_tree = false;
+    event.actor.as_mut().expect("an exec has an actor").entry = Entry::CriExec;
     event
 }
 

@@ -1,0 +1,49 @@
+//! Containers of fifty milliseconds, many at a time: each one's start, end, pod and image must be known. Takes how many; prints counts.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use tests::world::agent::Agent;
+use tests::world::collector::Collector;
+use tests::world::container::Pod;
+use tests::world::containerd::{self, Containerd};
+use tests::world::image::Image;
+use tests::world::place::{Place, quoted};
+use tests::world::short_lived::{self, Attributed};
+
+/// How often the collector is asked again for what is still on its way.
+const LOOKS: usize = 5;
+
+pub(super) fn run(count: usize, at_once: usize) -> Result<bool> {
+    if let Some(what) = containerd::missing() {
+        bail!("this machine lacks {what}");
+    }
+    let place = Place::new("cont")?;
+    let collector = Collector::start(&place, None)?;
+    let mut containerd = Containerd::start(&place)?;
+    let image = Image::build(&place, "mayfly.test/shop:2.4.1", &["/bin/sleep", "1000"])?;
+    containerd.load(&image)?;
+    let _agent = Agent::with(&place, &collector, &format!("[runtimes]\nsockets = [{}]", quoted(&containerd.socket)))?;
+    let pod = Pod::shop();
+    let sandbox = containerd.pod(&pod)?;
+    println!("{count} containers of 50 ms, {at_once} at a time …");
+    let ids = short_lived::run(&containerd, (&sandbox, &pod), &image, count, at_once)?;
+    let all = Attributed { execs: count, exits: count, pods: count, images: count };
+    let mut had = Attributed::default();
+    for _ in 0..LOOKS {
+        std::thread::sleep(Duration::from_secs(2));
+        had = short_lived::attributed(&collector, &ids, &pod, &image)?;
+        if had == all {
+            break;
+        }
+    }
+    for (what, found) in [
+        ("the program's start in its container", had.execs),
+        ("the program's end in its container", had.exits),
+        ("the pod by name and namespace", had.pods),
+        ("the image by name and digest", had.images),
+    ] {
+        println!("{found:>6} of {count}  {what}");
+    }
+    Ok(had == all)
+}

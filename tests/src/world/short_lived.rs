@@ -1,0 +1,88 @@
+//! Many containers that live for a moment, and what the collector has of each. Takes a containerd and a collector; gives counts: how many
+//! have their program's start and end, their pod, their image by name and digest.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::collector::Collector;
+use super::container::Pod;
+use super::containerd::Containerd;
+use super::image::Image;
+
+/// How long each lives, as the words of its command line.
+const COMMAND: [&str; 2] = ["/bin/sleep", "0.05"];
+
+/// Events of one container that are looked at: some dozens are there.
+const EVENTS: &str = "2000";
+
+/// What is known of how many.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attributed {
+    /// Containers whose program's start was seen in them.
+    pub execs: usize,
+    /// Containers whose program's end was seen in them.
+    pub exits: usize,
+    /// Containers whose pod is known by name and namespace.
+    pub pods: usize,
+    /// Containers whose image is known by name and digest.
+    pub images: usize,
+}
+
+/// Runs `count` containers in a pod, `at_once` of them at a time; gives their ids.
+pub fn run(
+    containerd: &Containerd,
+    pod: (&str, &Pod),
+    image: &Image,
+    count: usize,
+    at_once: usize,
+) -> Result<Vec<String>> {
+    let (next, ids) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || -> Result<()> {
+        let cri = containerd.cri()?;
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return Ok(());
+            }
+            let id = cri.start(pod, &format!("short-{number}"), &image.name, &COMMAND)?;
+            ids.lock().expect("no thread panicked").push(id);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panicked"))
+    })?;
+    Ok(ids.into_inner().expect("no thread panicked"))
+}
+
+/// What the collector has of them now.
+pub fn attributed(collector: &Collector, ids: &[String], pod: &Pod, image: &Image) -> Result<Attributed> {
+    let mut all = Attributed::default();
+    for id in ids {
+        let answer = collector.ask(&["events", "--container", id, "--limit", EVENTS])?;
+        let events = answer["events"].as_array().context("a list of events")?;
+        let text =
+            |event: &Value, place: &str| event.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let what = |event: &&Value, wanted: &str| text(event, "/body/what") == wanted;
+        let ran = |event: &&Value| {
+            event.pointer("/body/arguments").and_then(Value::as_array).is_some_and(|words| words == &COMMAND)
+        };
+        let process = |event: &Value| event.pointer("/actor/process").map(ToString::to_string);
+        let began: HashSet<_> =
+            events.iter().filter(|event| what(event, "exec") && ran(event)).filter_map(process).collect();
+        let ended = events.iter().filter(|event| what(event, "exit")).filter_map(process);
+        all.execs += usize::from(!began.is_empty());
+        all.exits += usize::from(ended.into_iter().any(|process| began.contains(&process)));
+        let says = |wanted: &[(&str, &str)]| {
+            let mut seen = events.iter().filter(|event| what(event, "container_seen"));
+            usize::from(seen.any(|event| wanted.iter().all(|(place, word)| text(event, place) == *word)))
+        };
+        all.pods += says(&[("/body/pod_name", &pod.name), ("/body/pod_namespace", &pod.namespace)]);
+        all.images += says(&[("/body/image", &image.name), ("/body/image_digest", &image.id)]);
+    }
+    Ok(all)
+}

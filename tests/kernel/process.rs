@@ -12,6 +12,7 @@ use ebpf_common::header::flag;
 use ebpf_common::record::process::MAX_ARGUMENTS;
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
+use crate::stimulus::stimulus;
 use crate::watch::{Watch, bytes, folder, watch};
 
 fn run(command: &mut Command) -> u32 {
@@ -168,4 +169,31 @@ fn threads_are_not_processes_and_their_end_is_no_exit() {
         _ => false,
     });
     assert_eq!(told, 0);
+}
+
+#[test]
+fn a_number_that_is_used_again_within_ten_milliseconds_is_another_process() {
+    const TEN_MILLISECONDS: u64 = 10_000_000;
+    let Some(watch) = watch() else { return };
+    let ended_as = |pid: u32, wanted: u32| {
+        watch.find(&format!("the process {pid} that ends with {wanted}"), |record| match record.body {
+            Body::Exit(exit) if (record.header.pid, exit.code) == (pid, wanted) => Some(record.header.start_ns),
+            _ => None,
+        })
+    };
+    // On a busy machine the second may come late, or somebody else take the number before it.
+    let reused = (0..200).find_map(|_| {
+        let pid = u32::try_from(stimulus(&["reuse"]).result).ok()?;
+        let (first, second) = (ended_as(pid, 7), ended_as(pid, 8));
+        assert_ne!(first, second, "two processes of the number {pid}");
+        (second - first < TEN_MILLISECONDS).then_some((pid, first, second))
+    });
+    let (pid, first, second) = reused.expect("the number was taken again within ten milliseconds");
+    for start in [first, second] {
+        let forks = watch.count(|record| match record.body {
+            Body::Fork(fork) => (fork.child_pid, fork.child_start_ns) == (pid, start),
+            _ => false,
+        });
+        assert_eq!(forks, 1, "each has a birth of its own");
+    }
 }

@@ -4,10 +4,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <linux/io_uring.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static long answer(long result) { return result < 0 ? -errno : result; }
@@ -19,6 +22,27 @@ static long uring_setup(unsigned flags) {
     return answer(syscall(SYS_io_uring_setup, 8, &params));
 }
 
+// A process that ends at once with this code; with this number, where one is given. Its number, or a negative errno.
+static long ends(pid_t number, int code) {
+    struct clone_args wanted = {.exit_signal = SIGCHLD};
+    if (number) {
+        wanted.set_tid = (__u64)(unsigned long)&number;
+        wanted.set_tid_size = 1;
+    }
+    long pid = syscall(SYS_clone3, &wanted, sizeof(wanted));
+    if (pid == 0) _exit(code);
+    if (pid < 0) return -errno;
+    waitpid((pid_t)pid, NULL, 0);
+    return pid;
+}
+
+// Two processes of one number: 7 and 8 are how they end.
+static long reuse(void) {
+    long first = ends(0, 7);
+    long second = first < 0 ? first : ends((pid_t)first, 8);
+    return second;
+}
+
 int main(int count, char **arguments) {
     const char *what = count > 1 ? arguments[1] : "";
     long result;
@@ -26,6 +50,8 @@ int main(int count, char **arguments) {
         result = userfault();
     } else if (!strcmp(what, "uring_setup")) {
         result = uring_setup(count > 2 ? (unsigned)atoi(arguments[2]) : 0);
+    } else if (!strcmp(what, "reuse")) {
+        result = reuse();
     } else {
         fprintf(stderr, "no such stimulus: %s\n", what);
         return 2;

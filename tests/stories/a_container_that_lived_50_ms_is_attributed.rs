@@ -1,6 +1,6 @@
 //! Containers end before anybody looks: one that lived fifty milliseconds has its execs, its exits, its pod by name, and its image.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 use tests::world::agent::Agent;
 use tests::world::collector::Collector;
@@ -24,15 +24,20 @@ fn a_container_that_lived_50_ms_is_attributed() -> Result<()> {
     let wanted =
         Wanted { id: id.clone(), pod: Pod::shop(), arguments, environment: Vec::new(), network: None, token: "" };
     Container::start(&place, &wanted)?.wait()?;
-    let events = eventually("its exec and its exit", PATIENCE, || {
+    let events = || -> Result<Vec<Value>> {
         let answer = collector.ask(&["events", "--container", &id, "--limit", "1000"])?;
-        let events = answer["events"].as_array().cloned().unwrap_or_default();
-        let has =
-            |what: &str| events.iter().any(|event| event.pointer("/body/what").and_then(Value::as_str) == Some(what));
-        Ok((has("exec") && has("exit")).then_some(events))
+        Ok(answer["events"].as_array().cloned().unwrap_or_default())
+    };
+    let what = |event: &Value, wanted: &str| event.pointer("/body/what").and_then(Value::as_str) == Some(wanted);
+    eventually("the exec with its arguments, and an exit of the same process", PATIENCE, || {
+        let events = events()?;
+        let ran =
+            |event: &&Value| what(event, "exec") && event.pointer("/body/arguments/1") == Some(&Value::from("0.05"));
+        let Some(ran) = events.iter().find(ran) else { return Ok(None) };
+        let ended =
+            |event: &Value| what(event, "exit") && event.pointer("/actor/process") == ran.pointer("/actor/process");
+        Ok(events.iter().any(ended).then_some(()))
     })?;
-    let ran = |event: &&Value| event.to_string().contains("0.05");
-    events.iter().find(ran).context("the exec with its arguments")?;
     let pod = Pod::shop();
     let names = [
         ("/body/pod_uid", pod.uid.as_str()),

@@ -3,7 +3,8 @@
 
 use anyhow::{Context, Result};
 use serde_json::Value;
-use tests::world::agent::Agent;
+use tests::evasion;
+use tests::world::agent::{Agent, tiers};
 use tests::world::collector::Collector;
 use tests::world::container::Pod;
 use tests::world::containerd::Containerd;
@@ -24,7 +25,7 @@ struct World {
     collector: Collector,
     image: Image,
     pod: Pod,
-    _place: Place,
+    place: Place,
 }
 
 impl World {
@@ -36,7 +37,13 @@ impl World {
         containerd.load(&image)?;
         let sockets = format!("[runtimes]\nsockets = [{}]", quoted(&containerd.socket));
         let agent = Agent::with(&place, &collector, &sockets)?;
-        Ok(Self { _agent: agent, containerd, collector, image, pod: Pod::shop(), _place: place })
+        Ok(Self { _agent: agent, containerd, collector, image, pod: Pod::shop(), place })
+    }
+
+    /// Whether the table of evasions says that this case is seen here.
+    fn claims(&self, number: u8) -> Result<bool> {
+        let tiers = tiers(&self.place)?;
+        Ok(evasion::begin(number, |hook| tiers.get(hook).cloned()).is_some())
     }
 
     /// The first start of a program with this word among its arguments, whoever ran it.
@@ -60,6 +67,9 @@ fn a_pod_of_containerd_is_named_over_its_own_interface() -> Result<()> {
         return Ok(());
     }
     let mut world = World::start("cris")?;
+    if !world.claims(26)? {
+        return Ok(());
+    }
     let sandbox = world.containerd.pod(&world.pod)?;
     let ids = short_lived::run(&world.containerd, (&sandbox, &world.pod), &world.image, 64, 16)?;
     let all = Attributed { execs: 64, exits: 64, pods: 64, images: 64 };
@@ -77,6 +87,9 @@ fn who_enters_a_container_is_told_by_the_way_in() -> Result<()> {
         return Ok(());
     }
     let mut world = World::start("entr")?;
+    if !world.claims(28)? {
+        return Ok(());
+    }
     let sandbox = world.containerd.pod(&world.pod)?;
     let cri = world.containerd.cri()?;
     let id = cri.start((&sandbox, &world.pod), "shop", IMAGE, &["/bin/sleep", "4321"])?;

@@ -26,6 +26,9 @@ pub enum CgroupTreeError {
     None,
 }
 
+/// Stands for the tree where there is none.
+pub(super) const NO_TREE: &str = "/nonexistent/cgroup2";
+
 /// Where the version 2 tree is mounted: `/sys/fs/cgroup`, or `unified` below it on hybrid hosts.
 pub fn cgroup_root() -> Result<PathBuf, CgroupTreeError> {
     let mounts = fs::read_to_string("/proc/self/mounts").map_err(CgroupTreeError::Mounts)?;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
@@ -81,7 +81,11 @@ pub enum LoadError {
 /// See [`Kernel::load`].
 pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     let sensitive = SensitiveList::compile(&config.sensitive)?;
-    let root = cgroups::cgroup_root()?;
+    let root = match cgroups::cgroup_root() {
+        // Version 1 alone: hooks that hang on the tree are refused one by one, and who is in which container is read in `/proc`.
+        Err(CgroupTreeError::None) => PathBuf::from(cgroups::NO_TREE),
+        told => told?,
+    };
     let layout = offsets::layout()?;
     let mut ebpf = object(config, &layout, &sensitive)?;
     fill(&mut ebpf, config, &sensitive)?;

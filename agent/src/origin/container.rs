@@ -207,6 +207,11 @@ impl ContainerTable {
         Some(of(inner.cgroup_id).unwrap_or(inner))
     }
 
+    /// Whether a cgroup was met.
+    pub fn has(&self, id: u64) -> bool {
+        self.cgroups.contains_key(&id)
+    }
+
     /// The cgroup that a process is in now, as `/proc` says.
     pub fn cgroup_of(&self, pid: u32) -> Option<u64> {
         self.tree.id_of(&self.tree.of_process(pid)?)

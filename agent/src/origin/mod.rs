@@ -14,18 +14,20 @@ pub mod remember;
 pub mod runtime;
 pub mod seed;
 mod token;
+mod version_one;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use proto::v1::actor::Origin as WireOrigin;
-use proto::v1::{Actor, ContainerGone, ContainerSeen, Entry, ProcessKey};
+use proto::v1::{Actor, ContainerGone, ContainerSeen, Entry, ProcessKey, UnknownOrigin};
 
 use cgroup_tree::CgroupTree;
 use container::{Container, ContainerTable};
 use image::Image;
 use process::{Process, ProcessTable};
+use version_one::VersionOne;
 
 pub use container::Origin as CgroupOrigin;
 
@@ -42,7 +44,8 @@ pub struct Settings {
     pub proc: PathBuf,
     /// The root of the host's file system: `/`, or where a container has it mounted.
     pub host: PathBuf,
-    /// The mount of the version 2 cgroup tree; `None`: where `/proc/self/mounts` says.
+    /// The mount of the version 2 cgroup tree; `None`: where `/proc/self/mounts` says, and where it says that there is only version 1,
+    /// cgroups are read process by process.
     pub cgroups: Option<PathBuf>,
     /// Processes in the table. At 16 384 it stays below 20 MiB with the longest command lines.
     pub processes: usize,
@@ -90,11 +93,17 @@ pub struct Origin {
     next_listen_ns: u64,
     users: HashMap<u32, String>,
     host_mount_namespace: Option<u32>,
+    // Nothing where the version 2 tree is mounted.
+    version_one: Option<VersionOne>,
 }
 
 impl Origin {
     /// Empty tables: for records of another machine (a replay), and for tests.
     pub fn new(settings: Settings) -> Self {
+        let version_one = match settings.cgroups {
+            Some(_) => None,
+            None => VersionOne::here(&settings.proc, settings.containers),
+        };
         let tree = settings
             .cgroups
             .clone()
@@ -107,17 +116,26 @@ impl Origin {
         // As the kernel programs have it: where the first process may not be looked at, our own mounts are taken for the host's.
         let host_mount_namespace =
             [1, std::process::id()].into_iter().find_map(|pid| seed::mount_namespace(&settings.proc, pid));
-        Self { settings, processes, containers, next_sweep_ns: 0, next_listen_ns: 0, users, host_mount_namespace }
+        Self {
+            settings,
+            processes,
+            containers,
+            next_sweep_ns: 0,
+            next_listen_ns: 0,
+            users,
+            host_mount_namespace,
+            version_one,
+        }
     }
 
     /// Tables of what already runs. Gives the containers among it. Call it after the kernel's hooks are attached, so that
     /// nothing starts unseen in between.
     pub fn seed(&mut self, now_ns: u64) -> Vec<ContainerSeen> {
-        let found = self.containers.seed(now_ns);
+        let mut found = self.containers.seed(now_ns);
         let mut seeds = seed::all(&self.settings.proc);
         seeds.sort_by_key(|seed| (seed.key.start_ns, seed.key.pid));
         for seed in seeds {
-            self.insert_seed(seed, now_ns);
+            self.insert_seed(seed, now_ns, &mut found);
         }
         found
     }
@@ -175,10 +193,14 @@ impl Origin {
 
     /// Who did it. Also says what became known of a container on the way.
     pub fn actor(&mut self, subject: &Subject, now_ns: u64, said: &mut Vec<ContainerSeen>) -> Actor {
+        let subject = &self.in_its_cgroup(subject, now_ns, said);
         let (origin, found) = self.containers.origin(subject.cgroup_id, subject.process.pid, now_ns);
         let (origin, in_container) = match origin {
             CgroupOrigin::Container(container) => (WireOrigin::ContainerId(container.id.clone()), true),
             CgroupOrigin::Host => (WireOrigin::Host(true), false),
+            CgroupOrigin::Unknown(_) if subject.cgroup_id == version_one::NOBODY_KNOWS => {
+                (WireOrigin::Unknown(i32::from(UnknownOrigin::CgroupVersion1)), false)
+            }
             CgroupOrigin::Unknown(why) => (WireOrigin::Unknown(i32::from(*why)), false),
         };
         let settled = said.len();
@@ -212,6 +234,7 @@ impl Origin {
     pub fn place(&self, actor: &mut Actor) {
         let Some(process) = actor.process.and_then(|key| self.process(key)) else { return };
         let mounts = process.image.mount_namespace;
+        self.doubt(actor, mounts);
         let in_container = matches!(actor.origin, Some(WireOrigin::ContainerId(_)));
         actor.in_host_mounts = in_container && mounts != 0 && Some(mounts) == self.host_mount_namespace;
         let own = self.containers.container(actor.cgroup_id);
@@ -225,11 +248,11 @@ impl Origin {
 
     /// A process was made by `by`, as a child of `parent`: another than `by` where the child was made a sibling.
     pub fn forked(&mut self, by: &Subject, parent: ProcessKey, child: ProcessKey, now_ns: u64) {
-        let (image, entry) = match self.processes.get(by.process) {
-            Some(known) => (Arc::clone(&known.image), known.entry),
-            None => (Arc::default(), Entry::Unspecified),
+        let (image, entry, cgroup_id) = match self.processes.get(by.process) {
+            Some(known) => (Arc::clone(&known.image), known.entry, known.cgroup_id),
+            None => (Arc::default(), Entry::Unspecified, by.cgroup_id),
         };
-        let mut process = Process::forked(child, Some(parent), image, by.cgroup_id);
+        let mut process = Process::forked(child, Some(parent), image, cgroup_id);
         process.parent_image = self.processes.get(parent).map(|known| Arc::clone(&known.image));
         process.entry = entry;
         self.processes.insert(process, now_ns);
@@ -239,7 +262,7 @@ impl Origin {
     pub fn executed(&mut self, subject: &Subject, image: Arc<Image>) {
         let mounts = image.mount_namespace;
         self.processes.execute(subject.process, image);
-        self.learn_mounts(subject.process, subject.cgroup_id, mounts);
+        self.learn_mounts(subject.process, mounts);
     }
 
     /// A process ended.
@@ -274,8 +297,11 @@ impl Origin {
     }
 
     /// Parents come before their children here, and a container's init before what entered it.
-    fn insert_seed(&mut self, seed: seed::Seed, now_ns: u64) {
-        let cgroup_id = self.containers.cgroup_of(seed.key.pid).unwrap_or_default();
+    fn insert_seed(&mut self, seed: seed::Seed, now_ns: u64, found: &mut Vec<ContainerSeen>) {
+        let cgroup_id = match &self.version_one {
+            Some(_) => self.read_now(seed.key, now_ns, found).unwrap_or_default(),
+            None => self.containers.cgroup_of(seed.key.pid).unwrap_or_default(),
+        };
         let parent = self.processes.by_pid(seed.parent).map(|parent| parent.key);
         let mut process = Process::seeded(seed.key, parent, seed.image, cgroup_id);
         process.parent_image = self.processes.by_pid(seed.parent).map(|parent| Arc::clone(&parent.image));
@@ -291,7 +317,7 @@ impl Origin {
                 }
                 None => 0,
             };
-            self.learn_mounts(seed.key, cgroup_id, mounts);
+            self.learn_mounts(seed.key, mounts);
         }
     }
 
@@ -315,9 +341,9 @@ impl Origin {
     }
 
     /// The mount namespace of a container is the one that its own processes run in.
-    fn learn_mounts(&mut self, process: ProcessKey, cgroup_id: u64, mounts: u32) {
-        let own = self.processes.get(process).is_some_and(|process| process.entry == Entry::InitTree);
-        if own && mounts != 0 && Some(mounts) != self.host_mount_namespace {
+    fn learn_mounts(&mut self, process: ProcessKey, mounts: u32) {
+        let Some(&Process { entry, cgroup_id, .. }) = self.processes.get(process) else { return };
+        if entry == Entry::InitTree && mounts != 0 && Some(mounts) != self.host_mount_namespace {
             self.containers.set_mounts(cgroup_id, mounts);
         }
     }

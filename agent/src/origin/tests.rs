@@ -130,3 +130,39 @@ fn this_machine_can_be_seeded() {
     let process = origin.process(own.key).expect("the test was seeded");
     assert_eq!(process.image.executable, own.image.executable);
 }
+
+#[test]
+fn where_only_version_1_is_mounted_a_container_is_read_in_proc_or_unknown() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let proc = folder.path().join("proc");
+    let write = |file: &str, text: &str| {
+        let path = proc.join(file);
+        std::fs::create_dir_all(path.parent().expect("a file stands in a folder")).expect("a temporary folder");
+        std::fs::write(path, text).expect("a temporary folder");
+    };
+    write("self/mounts", "cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0\n");
+    let start_ns = 5 * process::TICK_NS;
+    let lives = |pid: u32, path: &str| {
+        write(&format!("{pid}/cgroup"), &format!("3:cpuset:/\n2:memory:{path}\n"));
+        write(&format!("{pid}/stat"), &format!("{pid} (a) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 5 0"));
+    };
+    lives(20, &format!("/docker/{ID}"));
+    lives(21, "/user.slice");
+    let settings = Settings { proc: proc.clone(), host: folder.path().to_path_buf(), ..Settings::default() };
+    let (mut origin, mut said) = (Origin::new(settings), Vec::new());
+    // The kernel's records say the root of the version 2 tree, where nobody was put.
+    let subject = |pid, start_ns| Subject {
+        process: ProcessKey { pid, start_ns },
+        tid: pid,
+        parent: key(1),
+        uid: 0,
+        cgroup_id: 1,
+    };
+    let unknown = WireOrigin::Unknown(i32::from(UnknownOrigin::CgroupVersion1));
+    let mut origin_of = |pid, start_ns| origin.actor(&subject(pid, start_ns), 10, &mut said).origin;
+    assert_eq!(origin_of(20, start_ns), Some(WireOrigin::ContainerId(ID.to_owned())));
+    assert_eq!(origin_of(21, start_ns), Some(WireOrigin::Host(true)));
+    assert_eq!(origin_of(22, start_ns), Some(unknown.clone()), "it has ended");
+    assert_eq!(origin_of(20, 9 * process::TICK_NS), Some(unknown), "another process has its number");
+    assert_eq!(said.iter().map(|seen| seen.container_id.as_str()).collect::<Vec<_>>(), [ID]);
+}

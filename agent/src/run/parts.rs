@@ -100,7 +100,13 @@ pub(super) fn kernel_config(config: &Config, sensitive: &Sensitive, engine: &Eng
 
 /// What knows this machine's processes.
 pub(super) fn observer(sensitive: Sensitive, kernel: &Kernel) -> Observer {
-    let settings = OriginSettings { cgroups: Some(kernel.cgroup_root().to_owned()), ..OriginSettings::default() };
+    let tree = kernel.cgroup_root();
+    if !tree.exists() {
+        tracing::warn!(
+            "only cgroup version 1 is mounted: a process that ends at once is in an unknown container, none can be quarantined"
+        );
+    }
+    let settings = OriginSettings { cgroups: tree.exists().then(|| tree.to_owned()), ..OriginSettings::default() };
     Observer::with_sensitive(Origin::new(settings), sensitive)
 }
 

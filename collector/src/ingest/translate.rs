@@ -121,8 +121,8 @@ fn translate(place: &Place<'_>, wire: v1::Event) -> NodeEvent {
     }
 }
 
-fn entry(wire: &v1::Actor) -> Entry {
-    match v1::Entry::try_from(wire.entry) {
+fn entry(wire: i32) -> Entry {
+    match v1::Entry::try_from(wire) {
         Ok(v1::Entry::Unspecified) => Entry::None,
         Ok(v1::Entry::InitTree) => Entry::InitTree,
         Ok(v1::Entry::RuntimeExec) => Entry::RuntimeExec,
@@ -140,7 +140,7 @@ fn actor(wire: v1::Actor, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> Option
         executable: Raw(wire.executable),
         uid: wire.uid,
         origin: origin(wire.origin),
-        entry: entry(&wire),
+        entry: entry(wire.entry),
         entered: (!wire.entered_container_id.is_empty()).then_some(wire.entered_container_id),
         in_host_mounts: wire.in_host_mounts,
     })
@@ -155,6 +155,9 @@ fn origin(wire: Option<WireOrigin>) -> Origin {
             Ok(v1::UnknownOrigin::StartedBeforeUs) => unknown("it started before the agent and was gone from /proc"),
             Ok(v1::UnknownOrigin::CgroupGone) => unknown("its cgroup was removed before its path was read"),
             Ok(v1::UnknownOrigin::CgroupUnrecognised) => unknown("its cgroup is of no known runtime"),
+            Ok(v1::UnknownOrigin::CgroupVersion1) => {
+                unknown("only cgroup version 1 is mounted on the node, and it had ended before /proc was read")
+            }
             Ok(v1::UnknownOrigin::Unspecified) | Err(_) => unknown("for a reason that this collector does not know"),
         },
         None => unknown("the agent did not say"),

@@ -1,10 +1,12 @@
 //! A real node agent. Takes a place and a collector; starts `mayfly-agent` with a certificate of its own.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::collector::Collector;
 use super::place::{Place, quoted};
@@ -55,6 +57,18 @@ pub fn replay(place: &Place, collector: &Collector, recording: &Path) -> Result<
     let mut command = Command::new(place.program("mayfly-agent"));
     command.arg("--config").arg(configuration).arg("replay").arg(recording);
     run(&mut command).map(drop)
+}
+
+/// The tier of each hook that this kernel grants the agent.
+pub fn tiers(place: &Place) -> Result<HashMap<String, String>> {
+    let configuration = place.path("check.toml");
+    std::fs::write(&configuration, "")?;
+    let mut command = Command::new(place.program("mayfly-agent"));
+    let check: Value = serde_json::from_str(&run(command.args(["--json", "check", "--config"]).arg(configuration))?)?;
+    let hooks = check["hooks"].as_array().context("a list of hooks")?;
+    let granted = hooks.iter().filter(|hook| hook["attached"] == true);
+    let word = |hook: &Value, field: &str| hook[field].as_str().map(str::to_owned);
+    Ok(granted.filter_map(|hook| Some((word(hook, "name")?, word(hook, "tier")?))).collect())
 }
 
 impl Agent {

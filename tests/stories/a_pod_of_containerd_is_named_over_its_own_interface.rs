@@ -70,12 +70,11 @@ fn a_pod_of_containerd_is_named_over_its_own_interface() -> Result<()> {
     if !world.claims(26)? {
         return Ok(());
     }
-    let sandbox = world.containerd.pod(&world.pod)?;
-    let ids = short_lived::run(&world.containerd, (&sandbox, &world.pod), &world.image, 64, 16)?;
+    let containers = short_lived::run(&mut world.containerd, &world.image, 64, 16)?;
     let all = Attributed { execs: 64, exits: 64, pods: 64, images: 64 };
     let mut had = Attributed::default();
     let found = eventually("every container to be attributed", PATIENCE, || {
-        had = short_lived::attributed(&world.collector, &ids, &world.pod, &world.image)?;
+        had = short_lived::attributed(&world.collector, &containers, &world.image)?;
         Ok((had == all).then_some(()))
     });
     found.with_context(|| format!("{had:?} of 64"))

@@ -191,7 +191,6 @@ fn run(verb: Verb) -> Result<bool> {
             println!("tidy: {files} files");
         }
         Verb::Readme => evasion::write(&place.root)?,
-        Verb::Demo { arguments } => demo::run(&place, &arguments)?,
         Verb::Kernels { only, tests, json } => return kernels::run(&place, &Wanted { only, tests, json }),
         Verb::Demo { arguments } => demo::run(&place, demo::DEMO, &arguments)?,
         Verb::Soak { minutes } => trial(&place, "soak", &[("--minutes", u64::from(minutes))])?,

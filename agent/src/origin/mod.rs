@@ -9,6 +9,7 @@ pub mod cgroup_tree;
 pub mod container;
 mod entry;
 pub mod image;
+mod mounts;
 pub mod process;
 pub mod remember;
 pub mod runtime;
@@ -230,22 +231,6 @@ impl Origin {
         }
     }
 
-    /// Says by its mount namespace where a process is: to be called once the image that it runs now is known.
-    pub fn place(&self, actor: &mut Actor) {
-        let Some(process) = actor.process.and_then(|key| self.process(key)) else { return };
-        let mounts = process.image.mount_namespace;
-        self.doubt(actor, mounts);
-        let in_container = matches!(actor.origin, Some(WireOrigin::ContainerId(_)));
-        actor.in_host_mounts = in_container && mounts != 0 && Some(mounts) == self.host_mount_namespace;
-        let own = self.containers.container(actor.cgroup_id);
-        if let Some(entered) = self.containers.of_mounts(mounts)
-            && own.is_none_or(|own| own.cgroup_id != entered.cgroup_id)
-        {
-            actor.entered_container_id.clone_from(&entered.id);
-            actor.set_entry(Entry::Namespace);
-        }
-    }
-
     /// A process was made by `by`, as a child of `parent`: another than `by` where the child was made a sibling.
     pub fn forked(&mut self, by: &Subject, parent: ProcessKey, child: ProcessKey, now_ns: u64) {
         let (image, entry, cgroup_id) = match self.processes.get(by.process) {
@@ -338,14 +323,6 @@ impl Origin {
             (process.cgroup_id, process.entry) = (subject.cgroup_id, entry);
         }
         entry
-    }
-
-    /// The mount namespace of a container is the one that its own processes run in.
-    fn learn_mounts(&mut self, process: ProcessKey, mounts: u32) {
-        let Some(&Process { entry, cgroup_id, .. }) = self.processes.get(process) else { return };
-        if entry == Entry::InitTree && mounts != 0 && Some(mounts) != self.host_mount_namespace {
-            self.containers.set_mounts(cgroup_id, mounts);
-        }
     }
 
     /// A process whose fork was not seen: from `/proc` where it still is, else from the record alone.

@@ -121,11 +121,8 @@ impl fmt::Display for Check {
         writeln!(out, "sensitive  {} paths", self.sensitive_paths)?;
         for runtime in &self.runtimes {
             let CheckedRuntime { socket, name, refusal } = runtime;
-            if name.is_empty() {
-                writeln!(out, "runtime    none: {refusal}")?
-            } else {
-                writeln!(out, "runtime    {name} at {socket}")?
-            }
+            let who = if name.is_empty() { format!("none: {refusal}") } else { format!("{name} at {socket}") };
+            writeln!(out, "runtime    {who}")?;
         }
         if !self.refusal.is_empty() {
             return writeln!(out, "hooks      none: {}", self.refusal);

@@ -128,7 +128,7 @@ fn tail(text: &str) -> String {
     text.lines().rev().take(10).collect::<Vec<_>>().join("\n")
 }
 
-/// Without what needs more of a machine than a story may ask: no network plugins, no AppArmor, a snapshotter that copies.
+/// Without what needs more of a machine than a story may ask: no network plugins, no profiles, a snapshotter that copies.
 fn configuration(folder: &Path, socket: &Path) -> String {
     let at = |name: &str| quoted(&folder.join(name));
     format!(

@@ -2,7 +2,6 @@
 //! have their program's start and end, their pod, their image by name and digest.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
@@ -32,37 +31,49 @@ pub struct Attributed {
     pub images: usize,
 }
 
-/// Runs `count` containers in a pod, `at_once` of them at a time; gives their ids.
-pub fn run(
-    containerd: &Containerd,
-    pod: (&str, &Pod),
-    image: &Image,
-    count: usize,
-    at_once: usize,
-) -> Result<Vec<String>> {
-    let (next, ids) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
-    let work = || -> Result<()> {
-        let cri = containerd.cri()?;
+/// One of them.
+pub struct ShortLived {
+    /// Its id.
+    pub id: String,
+    /// Its pod.
+    pub pod: Pod,
+}
+
+/// Runs `count` containers, `at_once` of them at a time, each time in a pod of their own; gives them.
+pub fn run(containerd: &mut Containerd, image: &Image, count: usize, at_once: usize) -> Result<Vec<ShortLived>> {
+    let numbered = |number: usize| Pod {
+        uid: format!("6b1f0c1e-7a55-4f0e-9d0c-{number:012x}"),
+        name: format!("shop-{number}"),
+        ..Pod::shop()
+    };
+    let pods = (0..at_once).map(|number| {
+        let pod = numbered(number);
+        Ok((containerd.pod(&pod)?, pod))
+    });
+    let pods = pods.collect::<Result<Vec<_>>>()?;
+    let (next, containerd) = (AtomicUsize::new(0), &*containerd);
+    let work = |(sandbox, pod): &(String, Pod)| -> Result<Vec<ShortLived>> {
+        let (cri, mut made) = (containerd.cri()?, Vec::new());
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= count {
-                return Ok(());
+                return Ok(made);
             }
-            let id = cri.start(pod, &format!("short-{number}"), &image.name, &COMMAND)?;
-            ids.lock().expect("no thread panicked").push(id);
+            let id = cri.start((sandbox, pod), &format!("short-{number}"), &image.name, &COMMAND)?;
+            made.push(ShortLived { id, pod: pod.clone() });
         }
     };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panicked"))
+    let made = std::thread::scope(|scope| {
+        let threads: Vec<_> = pods.iter().map(|pod| scope.spawn(|| work(pod))).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no thread panicked")).collect::<Result<Vec<_>>>()
     })?;
-    Ok(ids.into_inner().expect("no thread panicked"))
+    Ok(made.into_iter().flatten().collect())
 }
 
 /// What the collector has of them now.
-pub fn attributed(collector: &Collector, ids: &[String], pod: &Pod, image: &Image) -> Result<Attributed> {
+pub fn attributed(collector: &Collector, all_of_them: &[ShortLived], image: &Image) -> Result<Attributed> {
     let mut all = Attributed::default();
-    for id in ids {
+    for ShortLived { id, pod } in all_of_them {
         let answer = collector.ask(&["events", "--container", id, "--limit", EVENTS])?;
         let events = answer["events"].as_array().context("a list of events")?;
         let text =

@@ -51,12 +51,12 @@ impl ContainerTable {
 
     /// Takes what runtimes said since the last look.
     pub fn take_told(&mut self, said: &mut Vec<ContainerSeen>) {
-        while let Some(facts) = self.link.as_mut().and_then(Link::next) {
+        while let Some(facts) = self.link.as_mut().and_then(Link::answer) {
             match self.ids.get(&facts.id).copied() {
-                Some(id) if self.accept(id, &facts) => {
-                    said.extend(self.container(id).map(|container| container.seen()))
+                Some(id) => {
+                    let learned = self.accept(id, &facts).then(|| self.container(id)).flatten();
+                    said.extend(learned.map(|container| container.seen()));
                 }
-                Some(_) => {}
                 None => self.early.keep(facts),
             }
         }

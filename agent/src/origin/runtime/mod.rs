@@ -43,7 +43,7 @@ impl Link {
     }
 
     /// The next answer, if one is there.
-    pub fn next(&mut self) -> Option<Facts> {
+    pub fn answer(&mut self) -> Option<Facts> {
         self.told.try_recv().ok()
     }
 

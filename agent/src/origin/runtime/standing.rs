@@ -53,7 +53,7 @@ impl Standings {
     pub(super) fn state(&self, runtime: usize, state: &str) {
         self.change(runtime, |standing| {
             if standing.state != state {
-                standing.state = state.to_owned();
+                state.clone_into(&mut standing.state);
                 tracing::info!(socket = standing.socket, state, "container runtime");
             }
         });

@@ -89,6 +89,7 @@ fn before() -> Vec<NodeEvent> {
         pod_name: "frontend-7d9c5b8f6-x2x9k".to_owned(),
         pod_namespace: "shop".to_owned(),
         image: "registry.shop.example/frontend@sha256:41d8cd98f00b204e".to_owned(),
+        image_digest: String::new(),
         name: "frontend".to_owned(),
         service_account: "frontend".to_owned(),
     };

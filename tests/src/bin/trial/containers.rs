@@ -5,7 +5,6 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use tests::world::agent::Agent;
 use tests::world::collector::Collector;
-use tests::world::container::Pod;
 use tests::world::containerd::{self, Containerd};
 use tests::world::image::Image;
 use tests::world::place::{Place, quoted};
@@ -24,15 +23,13 @@ pub(super) fn run(count: usize, at_once: usize) -> Result<bool> {
     let image = Image::build(&place, "mayfly.test/shop:2.4.1", &["/bin/sleep", "1000"])?;
     containerd.load(&image)?;
     let _agent = Agent::with(&place, &collector, &format!("[runtimes]\nsockets = [{}]", quoted(&containerd.socket)))?;
-    let pod = Pod::shop();
-    let sandbox = containerd.pod(&pod)?;
     println!("{count} containers of 50 ms, {at_once} at a time …");
-    let ids = short_lived::run(&containerd, (&sandbox, &pod), &image, count, at_once)?;
+    let containers = short_lived::run(&mut containerd, &image, count, at_once)?;
     let all = Attributed { execs: count, exits: count, pods: count, images: count };
     let mut had = Attributed::default();
     for _ in 0..LOOKS {
         std::thread::sleep(Duration::from_secs(2));
-        had = short_lived::attributed(&collector, &ids, &pod, &image)?;
+        had = short_lived::attributed(&collector, &containers, &image)?;
         if had == all {
             break;
         }

@@ -4,6 +4,7 @@
 
 mod bounds;
 mod quantity;
+mod runtimes;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use serde::Deserialize;
 
 use bounds::{line_at, line_of, size, span, within};
 pub use quantity::{Bytes, parse_duration};
+pub use runtimes::Runtimes;
 
 /// A configuration file is a page of text; a larger one is another file.
 const FILE_BYTES: u64 = 1 << 20;
@@ -158,19 +160,6 @@ pub struct Rules {
     pub folders: Vec<PathBuf>,
 }
 
-/// Container runtimes.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Runtimes {
-    /// Unix sockets of the Kubernetes Container Runtime Interface, each asked for the names of containers; at most 16. Default: those of
-    /// containerd, CRI-O, k3s and cri-dockerd. One that is not there is looked for again every half minute; an empty list asks nobody, and
-    /// names come from the runtimes' files alone.
-    pub sockets: Vec<PathBuf>,
-    /// How long one answer may take. Default 2 s; 10 ms … 30 s. Events never wait for it.
-    #[serde(deserialize_with = "quantity::duration")]
-    pub timeout: Duration,
-}
-
 /// What the agent may do.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -242,18 +231,6 @@ impl Default for Recorder {
 impl Default for Canary {
     fn default() -> Self {
         Self { every: Duration::from_secs(10) }
-    }
-}
-
-impl Default for Runtimes {
-    fn default() -> Self {
-        let sockets = [
-            "/run/containerd/containerd.sock",
-            "/run/crio/crio.sock",
-            "/run/k3s/containerd/containerd.sock",
-            "/run/cri-dockerd.sock",
-        ];
-        Self { sockets: sockets.map(PathBuf::from).to_vec(), timeout: Duration::from_secs(2) }
     }
 }
 

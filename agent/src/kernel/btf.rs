@@ -152,7 +152,7 @@ impl<'a> Types<'a> {
             match owner.string(member)? {
                 "" => {
                     if let Some((more, found)) = self.member(inner, name, depth + 1) {
-                        return Some((bits + more, found));
+                        return Some((bits.checked_add(more)?, found));
                     }
                 }
                 found if found == name => return Some((bits, inner)),

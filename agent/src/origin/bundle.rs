@@ -140,8 +140,12 @@ fn containerd(host: &Path, id: &str) -> Option<Told> {
     if !bundle.parent().is_some_and(|parent| parent.ends_with("moby")) {
         return Some(Told { runtime: Runtime::Containerd, names });
     }
-    let known = docker(host, id).map(|told| told.names).unwrap_or_default();
-    let names = Names { image: known.image, image_digest: known.image_digest, name: known.name, ..names };
+    let names = match docker(host, id) {
+        Some(Told { names: known, .. }) => {
+            Names { image: known.image, image_digest: known.image_digest, name: known.name, ..names }
+        }
+        None => names,
+    };
     Some(Told { runtime: Runtime::Docker, names })
 }
 

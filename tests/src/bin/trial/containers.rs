@@ -24,12 +24,12 @@ pub(super) fn run(count: usize, at_once: usize) -> Result<bool> {
     containerd.load(&image)?;
     let _agent = Agent::with(&place, &collector, &format!("[runtimes]\nsockets = [{}]", quoted(&containerd.socket)))?;
     println!("{count} containers of 50 ms, {at_once} at a time …");
-    let containers = short_lived::run(&mut containerd, &image, count, at_once)?;
+    let made = short_lived::run(&mut containerd, &image, count, at_once)?;
     let all = Attributed { execs: count, exits: count, pods: count, images: count };
     let mut had = Attributed::default();
     for _ in 0..LOOKS {
         std::thread::sleep(Duration::from_secs(2));
-        had = short_lived::attributed(&collector, &containers, &image)?;
+        had = short_lived::attributed(&collector, &made, &image)?;
         if had == all {
             break;
         }

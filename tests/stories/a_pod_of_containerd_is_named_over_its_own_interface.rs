@@ -41,7 +41,7 @@ impl World {
     }
 
     /// Whether the table of evasions says that this case is seen here.
-    fn claims(&self, number: u8) -> Result<bool> {
+    fn begin(&self, number: u8) -> Result<bool> {
         let tiers = tiers(&self.place)?;
         Ok(evasion::begin(number, |hook| tiers.get(hook).cloned()).is_some())
     }
@@ -67,7 +67,7 @@ fn a_pod_of_containerd_is_named_over_its_own_interface() -> Result<()> {
         return Ok(());
     }
     let mut world = World::start("cris")?;
-    if !world.claims(26)? {
+    if !world.begin(26)? {
         return Ok(());
     }
     let containers = short_lived::run(&mut world.containerd, &world.image, 64, 16)?;
@@ -86,7 +86,7 @@ fn who_enters_a_container_is_told_by_the_way_in() -> Result<()> {
         return Ok(());
     }
     let mut world = World::start("entr")?;
-    if !world.claims(28)? {
+    if !world.begin(28)? {
         return Ok(());
     }
     let sandbox = world.containerd.pod(&world.pod)?;

@@ -19,6 +19,7 @@ mod parts;
 mod ready;
 mod source;
 mod stops;
+mod talks;
 mod tasks;
 
 use std::io;
@@ -47,6 +48,7 @@ use crate::log::{Log, LogError};
 use crate::recording::RecordingError;
 use crate::respond::{Fired, Responder, Said};
 use source::Source;
+use talks::Talks;
 use tasks::{all_delivered, pass_on_orders, pass_on_said, then};
 
 /// Between two looks at the log's open block.
@@ -158,7 +160,6 @@ struct Running {
     stop: Arc<AtomicBool>,
     stop_log: Arc<AtomicBool>,
     stop_orders: watch::Sender<bool>,
-    stop_runtimes: watch::Sender<bool>,
     stop_sender: watch::Sender<bool>,
     pipeline: JoinHandle<()>,
     canary: Option<JoinHandle<()>>,
@@ -166,7 +167,7 @@ struct Running {
     responder: JoinHandle<()>,
     said: Task<()>,
     orders: Task<()>,
-    talks: Vec<Task<()>>,
+    talks: Talks,
     sender: Option<Task<()>>,
 }
 
@@ -193,19 +194,13 @@ impl Running {
         let (wake, wakes) = mpsc::channel(8);
         let (stop, stop_log) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let (stop_orders, orders_stopped) = watch::channel(false);
-        let (stop_runtimes, runtimes_stopped) = watch::channel(false);
         let (stop_sender, sender_stopped) = watch::channel(false);
 
         let runtime = runtime(2)?;
         let delivery = parts::delivery(config, facts, &log, &spool, &health, responder.journal(), ordered_in);
-        let sender = delivery.map(|delivery| {
-            let work = delivery.run(Ends { results: results_out, shutdown: sender_stopped });
-            runtime.spawn(then(work, wake.clone(), Wake::Sender))
-        });
-        let is_replay = ground.kernel.is_none();
-        let talks: Vec<_> =
-            (!is_replay).then(|| parts::runtimes(config, &health, &mut observer)).into_iter().flatten().collect();
-        let talks = talks.into_iter().map(|talk| runtime.spawn(talk.run(runtimes_stopped.clone()))).collect();
+        let ends = Ends { results: results_out, shutdown: sender_stopped };
+        let sender = delivery.map(|delivery| runtime.spawn(then(delivery.run(ends), wake.clone(), Wake::Sender)));
+        let talks = Talks::begin(config, ground, &runtime, &health, &mut observer);
         let (sighted, canary) = canary::start(config, ground, (&log, &health), &stop)?;
         let hot = source::Hot { config, ground, engine, observer, canary: sighted, log: &log, health: &health };
         let pipeline = hot.start(source, fired_in, Arc::clone(&stop), wake.clone())?;
@@ -220,12 +215,11 @@ impl Running {
             runtime,
             log,
             spool,
-            is_replay,
+            is_replay: ground.kernel.is_none(),
             wakes,
             stop,
             stop_log,
             stop_orders,
-            stop_runtimes,
             stop_sender,
             pipeline,
             canary,
@@ -250,10 +244,7 @@ impl Running {
         let mut panicked = self.pipeline.join().is_err();
         panicked |= self.canary.is_some_and(|canary| canary.join().is_err());
         self.stop_orders.send_replace(true);
-        self.stop_runtimes.send_replace(true);
-        for talk in self.talks {
-            panicked |= self.runtime.block_on(talk).is_err();
-        }
+        panicked |= self.talks.end(&self.runtime).is_err();
         panicked |= self.runtime.block_on(self.orders).is_err();
         panicked |= self.responder.join().is_err();
         panicked |= self.runtime.block_on(self.said).is_err();

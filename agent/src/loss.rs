@@ -72,8 +72,11 @@ impl Ledger {
         self.add(ALL, LossReason::Malformed, count);
     }
 
-    /// Notes the sequence number of a record. Numbers count up by one for each CPU and class, and begin anywhere.
+    /// Notes the sequence number of a record. Numbers count up by one for each CPU and class, and begin anywhere; 0 is none.
     pub fn sequence(&mut self, class: &'static str, cpu: u32, number: u64) {
+        if number == 0 {
+            return;
+        }
         let last = self.sequences.entry((class, cpu)).or_insert(number);
         if number > *last + 1 {
             let hole = self.holes.entry(class).or_default();

@@ -13,7 +13,7 @@ use ebpf_common::{Class, Header, Kind};
 
 use crate::account::Books;
 use crate::identity::Identity;
-use crate::number;
+use crate::number::{self, Sequence};
 
 // A page each: the agent gives the real sizes at load, multiples of the page size of the machine.
 #[map]
@@ -26,9 +26,9 @@ static RING_NETWORK: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static RING_FILE: RingBuf = RingBuf::with_byte_size(4096, 0);
 
-/// The last number, by class.
+/// By class.
 #[map]
-static SEQUENCES: PerCpuArray<u64> = PerCpuArray::with_max_entries(Class::COUNT as u32, 0);
+static SEQUENCES: PerCpuArray<Sequence> = PerCpuArray::with_max_entries(Class::COUNT as u32, 0);
 
 /// When the agent reads a record. To wake it costs the process that is watched more than all of the record does.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -199,8 +199,6 @@ fn ring(class: Class) -> *mut RingBuf {
 /// The next number of this CPU and class, from 1.
 #[inline(always)]
 fn next(class: Class) -> u64 {
-    SEQUENCES.get_ptr_mut(class as u32).map_or(0, |slot| {
-        // SAFETY: the slot is this CPU's, eight bytes, aligned; an interrupt may add at the same moment.
-        unsafe { number::add(slot, 1) + 1 }
-    })
+    // SAFETY: the slot is this CPU's.
+    SEQUENCES.get_ptr_mut(class as u32).map_or(0, |slot| unsafe { number::next(slot) })
 }

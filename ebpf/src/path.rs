@@ -1,9 +1,13 @@
 //! Which file: its path from the root of the mount namespace, read from the kernel's own tree of names and mounts, from the
-//! last component up. Takes a `struct path`; gives the text at the end of the walk's room. Bounded in components and bytes:
+//! last component up. Takes a `struct path`; gives the text at the end of a walk's room. Bounded in components and bytes:
 //! what does not fit is cut off in front and marked, so that the last components are always right.
 //!
 //! All that changes from step to step is kept in the map and not in registers: what comes out of memory the verifier takes
 //! for any number, so that all ways through one step are the same to it, and it looks at each step once.
+
+use aya_ebpf::macros::map;
+use aya_ebpf::maps::PerCpuArray;
+use ebpf_common::record::process::MAX_PATH;
 
 use crate::{offset, read};
 
@@ -11,11 +15,6 @@ use crate::{offset, read};
 const MAX_STEPS: u32 = 72;
 /// Longest component that any filesystem has.
 const MAX_NAME: u64 = 255;
-
-/// Room that a walk of at most `limit` bytes needs: the verifier sees a slash and the longest name at the very end.
-pub const fn room(limit: usize) -> usize {
-    limit + 256
-}
 
 /// A `struct path`, by its two fields.
 #[derive(Clone, Copy)]
@@ -33,11 +32,28 @@ impl Place {
     }
 }
 
-/// The state of a walk; its room is [`room`] of its limit.
+/// Rooms to walk in, one for each kind of record that has paths: who builds such a record has its room to itself.
+#[map]
+static WALKS: PerCpuArray<Walk> = PerCpuArray::with_max_entries(ROOMS, 0);
+
+/// Of an exec.
+pub const EXEC: usize = 0;
+/// Of a record about files.
+pub const FILE: usize = 1;
+/// For records without a path.
+pub const NONE: usize = 2;
+const ROOMS: u32 = 2;
+
+/// Longest text of a walk.
+const LIMIT: u64 = MAX_PATH as u64;
+
+/// The state of a walk.
 #[repr(C)]
-pub struct Walk<const ROOM: usize> {
+pub struct Walk {
     /// Where the text begins so far.
     at: u64,
+    /// Where it ends.
+    end: u64,
     components: u64,
     dentry: u64,
     mount: u64,
@@ -46,24 +62,53 @@ pub struct Walk<const ROOM: usize> {
     above: u64,
     name: u64,
     name_length: u64,
-    text: [u8; ROOM],
+    /// The verifier sees a slash and the longest name at the very end.
+    text: [u8; MAX_PATH + 256],
 }
 
-impl<const ROOM: usize> Walk<ROOM> {
-    /// Reads the path of `place`. Says whether it is whole; [`Walk::text`] then has it.
-    #[inline(never)]
-    pub fn run<const LIMIT: u64>(&mut self, mount: u64, dentry: u64) -> bool {
-        self.at = LIMIT;
+/// Reads a path of at most `limit` bytes in a room. Says whether it is whole; [`text`] then has it.
+///
+/// A function that is known by its name, so that the verifier looks at it by itself, with any arguments, and once a program. As a
+/// part of its callers it would be looked at with each of their states: on kernels before 6.4 that is more than it has patience for.
+#[unsafe(no_mangle)]
+#[inline(never)]
+extern "C" fn walk(room: u64, mount: u64, dentry: u64, limit: u64) -> u64 {
+    let Some(walk) = WALKS.get_ptr_mut(room as u32) else { return 0 };
+    // SAFETY: a value of the map, of this CPU, which nobody else uses while its caller's record is built.
+    u64::from(unsafe { (*walk).run(mount, dentry, read::bound(limit, LIMIT)) })
+}
+
+/// Walks, and says whether the path is whole.
+#[inline(always)]
+pub fn run(room: usize, place: Place, limit: u64) -> bool {
+    walk(room as u64, place.mount, place.dentry, limit) != 0
+}
+
+/// Where the text of the last walk is, how long, and of how many components.
+#[inline(always)]
+pub fn text(room: usize) -> Option<(u64, u64, u16)> {
+    let walk = WALKS.get_ptr(room as u32)?;
+    // SAFETY: as in `walk`.
+    let walk = unsafe { &*walk };
+    let at = read::bound(walk.at, LIMIT);
+    Some((walk.text.as_ptr() as u64 + at, walk.end.saturating_sub(at), walk.components as u16))
+}
+
+impl Walk {
+    #[inline(always)]
+    fn run(&mut self, mount: u64, dentry: u64, limit: u64) -> bool {
+        self.at = limit;
+        self.end = limit;
         self.components = 0;
         self.dentry = dentry;
         self.mount = mount.wrapping_sub(u64::from(offset!(mount_mnt)));
         self.root = 0;
         read::into(&raw mut self.root, mount, offset!(vfsmount_root));
         for _ in 0..MAX_STEPS {
-            match self.step::<LIMIT>() {
+            match self.step() {
                 Step::More => {}
                 Step::Root => {
-                    self.finish::<LIMIT>();
+                    self.finish();
                     return true;
                 }
                 Step::Lost => return false,
@@ -73,13 +118,13 @@ impl<const ROOM: usize> Walk<ROOM> {
     }
 
     #[inline(always)]
-    fn step<const LIMIT: u64>(&mut self) -> Step {
+    fn step(&mut self) -> Step {
         self.above = 0;
         if self.dentry == self.root {
             return self.cross();
         }
         read::into(&raw mut self.above, self.dentry, offset!(dentry_parent));
-        if self.above == 0 || !self.prepend::<LIMIT>() {
+        if self.above == 0 || !self.prepend() {
             return Step::Lost;
         }
         self.components += 1;
@@ -109,7 +154,7 @@ impl<const ROOM: usize> Walk<ROOM> {
 
     /// Puts `/` and the component's name before what was read. Not where it does not fit or cannot be read.
     #[inline(always)]
-    fn prepend<const LIMIT: u64>(&mut self) -> bool {
+    fn prepend(&mut self) -> bool {
         self.name_length = 0;
         // The kernel's number is half as long: the other half stays zero.
         read::into((&raw mut self.name_length).cast::<u32>(), self.dentry, offset!(dentry_name_length));
@@ -132,19 +177,13 @@ impl<const ROOM: usize> Walk<ROOM> {
 
     /// The root itself has no component, and is `/`.
     #[inline(always)]
-    fn finish<const LIMIT: u64>(&mut self) {
+    fn finish(&mut self) {
         if self.components == 0 {
-            self.at = LIMIT - 1;
+            self.at = self.end.saturating_sub(1);
+            let at = read::bound(self.at, LIMIT);
             // SAFETY: the room is longer than `LIMIT`.
-            unsafe { *self.text.as_mut_ptr().add(LIMIT as usize - 1) = b'/' };
+            unsafe { *self.text.as_mut_ptr().add(at as usize) = b'/' };
         }
-    }
-
-    /// Where the text is, how long, and of how many components.
-    #[inline(always)]
-    pub fn text<const LIMIT: u64>(&self) -> (u64, u64, u16) {
-        let at = read::bound(self.at, LIMIT);
-        (self.text.as_ptr() as u64 + at, LIMIT - at, self.components as u16)
     }
 }
 

@@ -4,37 +4,54 @@
 use core::mem::MaybeUninit;
 
 use aya_ebpf::helpers::generated::{
-    bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user,
+    bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user,
     bpf_probe_read_user_str,
 };
 use ebpf_common::offsets;
 
-/// The current task, or a structure that hangs on it: the verifier knows what it is, so that its fields are read by plain loads,
-/// for which there is no call to make. A load that faults gives zero.
+use crate::config;
+
+/// The current task, or a structure that hangs on it. Since 5.11 the verifier knows what it is, so that its fields are read by plain
+/// loads, for which there is no call to make; a load that faults gives zero. Before, they are read as any other memory.
 #[derive(Clone, Copy)]
-pub struct Known(*const u8);
+pub struct Known {
+    address: *const u8,
+    /// A constant to the verifier, which drops the other half of each read.
+    is_typed: bool,
+}
 
 impl Known {
     /// The task that runs now.
     #[inline(always)]
     pub fn task() -> Self {
-        // SAFETY: takes nothing; the task that runs is there for as long as the program runs.
-        Self(unsafe { bpf_get_current_task_btf() } as *const u8)
+        let is_typed = config!(typed_task) == 1;
+        // SAFETY: both take nothing; the task that runs is there for as long as the program runs.
+        let task = unsafe { if is_typed { bpf_get_current_task_btf() as u64 } else { bpf_get_current_task() } };
+        Self { address: task as *const u8, is_typed }
     }
 
     /// What a field points to; nothing where it is null.
     #[inline(always)]
     pub fn follow(self, offset: u32) -> Option<Self> {
-        let next = self.field::<*const u8>(offset);
-        if next.is_null() { None } else { Some(Self(next)) }
+        let address = self.field::<*const u8>(offset);
+        if address.is_null() { None } else { Some(Self { address, ..self }) }
     }
 
     /// A number of the structure.
     #[inline(always)]
     pub fn field<T: Copy>(self, offset: u32) -> T {
         // SAFETY: the verifier lets the load pass only where the structure has such a field there, and guards it against faults;
-        // all types read here are numbers and pointers, where any bits are valid.
-        unsafe { self.0.add(offset as usize).cast::<T>().read() }
+        // the copy goes to `value`, is as long, and fills it with zeros where it fails. All types read here are numbers and
+        // pointers, where any bits are valid.
+        unsafe {
+            let from = self.address.add(offset as usize).cast::<T>();
+            if self.is_typed {
+                return from.read();
+            }
+            let mut value = MaybeUninit::<T>::zeroed();
+            bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, from.cast());
+            value.assume_init()
+        }
     }
 }
 

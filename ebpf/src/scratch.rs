@@ -8,11 +8,11 @@ use ebpf_common::{Class, Header};
 use crate::account::Books;
 use crate::emit::{self, About};
 use crate::identity::Identity;
-use crate::path::{Place, Walk};
+use crate::path::{self, Place};
 use crate::{number, read};
 
 /// A scratch map's value. `RECORD` holds the longest record of its users, and the longest piece once more, because the
-/// verifier adds the bounds of position and length up; `WALK` is the room of `path`.
+/// verifier adds the bounds of position and length up; `WALK` is its room in `path`.
 #[repr(C)]
 pub struct Scratch<const RECORD: usize, const WALK: usize> {
     users: u64,
@@ -20,7 +20,6 @@ pub struct Scratch<const RECORD: usize, const WALK: usize> {
     length: u64,
     marks: u64,
     record: [u8; RECORD],
-    walk: Walk<WALK>,
 }
 
 /// A record that is being built. Must be ended with [`Builder::send`] or [`Builder::lose`].
@@ -55,8 +54,8 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         if !emit::admits(books, class, purse) {
             return None;
         }
-        // SAFETY: the field is inside the map's value, eight bytes, aligned.
-        if unsafe { number::add(&raw mut (*scratch).users, 1) } != 0 {
+        // SAFETY: the field is inside this CPU's value of a map, eight bytes, aligned.
+        if !unsafe { number::enter(&raw mut (*scratch).users) } {
             leave(scratch);
             emit::lose_begun(books, class, Outcome::ScratchBusy);
             return None;
@@ -80,13 +79,11 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         unsafe { (*self.scratch).length = length };
     }
 
-    /// Appends the path of a file, at most `LIMIT` bytes; `WALK` is at least [`crate::path::room`]`(LIMIT)`.
+    /// Appends the path of a file, at most `LIMIT` bytes.
     #[inline(always)]
     pub fn path<const LIMIT: u64>(&mut self, place: Place) -> Appended {
-        // SAFETY: the field is inside the map's value, and ours while we have the room.
-        let walk = unsafe { &mut (*self.scratch).walk };
-        let whole = walk.run::<LIMIT>(place.mount, place.dentry);
-        let (text, length, components) = walk.text::<LIMIT>();
+        let whole = path::run(WALK, place, LIMIT);
+        let Some((text, length, components)) = path::text(WALK) else { return Appended::default() };
         Appended { length: self.kernel_bytes(text, length, LIMIT), components, truncated: !whole }
     }
 
@@ -199,6 +196,6 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
 
 #[inline(always)]
 fn leave<const RECORD: usize, const WALK: usize>(scratch: *mut Scratch<RECORD, WALK>) {
-    // SAFETY: the field is inside the map's value, eight bytes, aligned.
-    unsafe { number::add(&raw mut (*scratch).users, u64::MAX) };
+    // SAFETY: as in `begin`, which entered.
+    unsafe { number::leave(&raw mut (*scratch).users) };
 }

@@ -18,6 +18,8 @@ static CONFIG: Config = Config {
     host_mount_namespace: 0,
     exit_says_group_dead: 0,
     sensitive_folders: 0,
+    typed_task: 1,
+    registers_in_stack: 0,
 };
 
 /// The settings, to be read with [`constant`].

@@ -55,7 +55,7 @@ pub(super) struct Types<'a> {
     strings: std::ops::Range<usize>,
     /// Where each type begins in `bytes`.
     starts: Vec<usize>,
-    /// Structures and typedefs by name.
+    /// Structures, typedefs and enumerations by name.
     named: HashMap<String, u32>,
 }
 
@@ -102,7 +102,7 @@ impl<'a> Types<'a> {
                 return Err(BtfError::Truncated { number });
             }
             self.starts.push(at);
-            if matches!(described.kind, STRUCT | TYPEDEF)
+            if matches!(described.kind, STRUCT | TYPEDEF | ENUM)
                 && let Some(name) = self.string(described.name).filter(|name| !name.is_empty())
             {
                 // Two structures of one name are two drivers' own; the core's come first.
@@ -137,6 +137,15 @@ impl<'a> Types<'a> {
         let typedef = self.get(self.lookup(&format!("btf_trace_{name}"))?)?;
         let pointer = self.get(typedef.size).filter(|found| found.kind == POINTER)?;
         self.get(pointer.size).filter(|found| found.kind == PROTOTYPE).map(|found| found.count)
+    }
+
+    /// Whether programs have a helper function of this name: the kernel numbers them in an enumeration.
+    pub(super) fn has_helper(&self, name: &str) -> bool {
+        let numbers = self.lookup("bpf_func_id").and_then(|id| self.get(id)).filter(|found| found.kind == ENUM);
+        numbers.is_some_and(|numbers| {
+            let names = (0..numbers.count).filter_map(|index| self.string(self.word(numbers.body + index * 8)?));
+            names.into_iter().any(|found| found == name)
+        })
     }
 
     /// The member's offset in bits, and its type.
@@ -245,7 +254,7 @@ mod tests {
 
     /// `struct outer { int a; struct { int b; struct inner c; }; }` and `struct inner { int x; int y; }`, written by hand.
     fn small() -> Vec<u8> {
-        let strings = b"\0outer\0inner\0a\0b\0c\0x\0y\0int\0";
+        let strings = b"\0outer\0inner\0a\0b\0c\0x\0y\0int\0bpf_func_id\0HELPER\0";
         let name = |text: &str| {
             let wanted = [b"\0", text.as_bytes(), b"\0"].concat();
             strings.windows(wanted.len()).position(|found| found == wanted).expect("a string of the table") + 1
@@ -254,6 +263,7 @@ mod tests {
         words.extend([name("inner"), 4 << 24 | 2, 8, name("x"), 1, 0, name("y"), 1, 32]);
         words.extend([0, 4 << 24 | 2, 12, name("b"), 1, 0, name("c"), 2, 32]);
         words.extend([name("outer"), 4 << 24 | 2, 16, name("a"), 1, 0, 0, 3, 32]);
+        words.extend([name("bpf_func_id"), 6 << 24 | 1, 4, name("HELPER"), 7]);
         let types: Vec<u8> =
             words.iter().flat_map(|word| u32::try_from(*word).expect("a small number").to_ne_bytes()).collect();
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
@@ -271,6 +281,12 @@ mod tests {
         assert_eq!(offsets, [Some(0), Some(4), Some(8), Some(12), None, None]);
         assert_eq!(types.size_of("outer"), Some(16));
         assert_eq!(types.size_of("absent"), None);
+    }
+
+    #[test]
+    fn helpers_are_those_that_the_kernel_numbers() {
+        let types = Types::parse(small(), None).expect("a true description");
+        assert_eq!(["HELPER", "int", ""].map(|name| types.has_helper(name)), [true, false, false]);
     }
 
     #[test]

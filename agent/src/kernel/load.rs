@@ -131,6 +131,8 @@ fn object(config: &KernelConfig, layout: &Layout, sensitive: &SensitiveList) -> 
         host_mount_namespace: host,
         exit_says_group_dead: u32::from(layout.exit_says_group_dead),
         sensitive_folders: u32::from(!sensitive.folders.is_empty()),
+        typed_task: u32::from(layout.typed_task),
+        registers_in_stack: layout.registers_in_stack,
     };
     EbpfLoader::new()
         .override_global("CONFIG", constants.as_bytes(), true)

@@ -50,7 +50,15 @@ pub(super) struct Layout {
     pub(super) offsets: Offsets,
     /// `sched_process_exit` says itself whether the last thread ended.
     pub(super) exit_says_group_dead: bool,
+    /// Programs may have the current task with its type.
+    pub(super) typed_task: bool,
+    /// Where a task's registers stand in its stack, for kernels that do not give them to programs; 0: this one does.
+    pub(super) registers_in_stack: u32,
 }
+
+/// Bytes of a task's stack on x86-64, where the registers of its system call stand at the very end. Other machines are
+/// supported by kernels only that give programs the registers.
+const STACK: u32 = 16 * 1024;
 
 /// Looks everything up.
 pub(super) fn layout() -> Result<Layout, OffsetError> {
@@ -68,7 +76,16 @@ pub(super) fn layout() -> Result<Layout, OffsetError> {
     let offsets = Offsets::read_from_bytes(values.as_bytes()).expect("one number for each field");
     // Its own context, the task, and since 6.16 the answer.
     let exit_says_group_dead = kernel.tracepoint_arguments("sched_process_exit") == Some(3);
-    Ok(Layout { offsets, exit_says_group_dead })
+    let registers_in_stack = match kernel.size_of("pt_regs") {
+        Some(size) if !kernel.has_helper("BPF_FUNC_task_pt_regs") => STACK.saturating_sub(size),
+        _ => 0,
+    };
+    Ok(Layout {
+        offsets,
+        exit_says_group_dead,
+        typed_task: kernel.has_helper("BPF_FUNC_get_current_task_btf"),
+        registers_in_stack,
+    })
 }
 
 fn types<'a>(path: &str, base: Option<&'a Types<'a>>) -> Result<Types<'a>, OffsetError> {

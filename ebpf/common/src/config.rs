@@ -23,6 +23,10 @@ pub struct Config {
     pub exit_says_group_dead: u32,
     /// 1: some pattern of the sensitive list is known by its folder only.
     pub sensitive_folders: u32,
+    /// 1: the kernel gives programs the current task with its type (since 5.11); 0: as a number.
+    pub typed_task: u32,
+    /// Where the registers of a system call stand in its task's stack; 0: the kernel gives them (since 5.15).
+    pub registers_in_stack: u32,
 }
 
 /// Length of a key that is one component of a path: as long as the longest name of a pattern, zero bytes after it.

@@ -27,7 +27,8 @@ pub struct Header {
     /// Bytes of the body, between this header and the tail.
     pub body: u16,
     /// Dense from 1 per CPU and class, and counted on also where the record is then lost. An interrupt may put a number
-    /// into the ring before the one that it interrupted: dense as a set, nearly in order.
+    /// into the ring before the one that it interrupted: dense as a set, nearly in order. 0: none, because the record's
+    /// program came while another on its CPU was taking one.
     pub sequence: u64,
     /// `CLOCK_BOOTTIME`, nanoseconds.
     pub boot_ns: u64,

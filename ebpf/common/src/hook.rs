@@ -124,31 +124,29 @@ const fn hook(name: &'static str, noun: &'static str, kinds: &'static [Kind], wa
     Hook { name, noun, kinds, ways }
 }
 
-/// First kernel whose programs add to a number and read it in one instruction.
-const ADDING: (u16, u16) = (5, 12);
-/// First kernel whose programs may ask for a task's registers.
-const REGISTERS: (u16, u16) = (5, 15);
+/// The oldest kernel that is supported.
+const OLDEST: (u16, u16) = (5, 10);
 
 /// All rows. The hooks that the others' meaning rests on stand first.
 pub const HOOKS: &[Hook] = &[
-    hook("cgroup_made", "process", &[Kind::CgroupMade], &[tracepoints(ADDING, &[typed("cgroup_mkdir")])]),
-    hook("cgroup_gone", "process", &[Kind::CgroupGone], &[tracepoints(ADDING, &[typed("cgroup_rmdir")])]),
-    hook("fork", "process", &[Kind::Fork], &[tracepoints(ADDING, &[typed("sched_process_fork")])]),
-    hook("exec", "process", &[Kind::Exec], &[tracepoints(ADDING, &[typed("sched_process_exec")])]),
-    hook("exit", "process", &[Kind::Exit], &[tracepoints(ADDING, &[typed("sched_process_exit")])]),
-    hook("tcp", "network", &[Kind::Connect, Kind::Close], &[tracepoints(ADDING, &[typed("inet_sock_set_state")])]),
+    hook("cgroup_made", "process", &[Kind::CgroupMade], &[tracepoints(OLDEST, &[typed("cgroup_mkdir")])]),
+    hook("cgroup_gone", "process", &[Kind::CgroupGone], &[tracepoints(OLDEST, &[typed("cgroup_rmdir")])]),
+    hook("fork", "process", &[Kind::Fork], &[tracepoints(OLDEST, &[typed("sched_process_fork")])]),
+    hook("exec", "process", &[Kind::Exec], &[tracepoints(OLDEST, &[typed("sched_process_exec")])]),
+    hook("exit", "process", &[Kind::Exit], &[tracepoints(OLDEST, &[typed("sched_process_exit")])]),
+    hook("tcp", "network", &[Kind::Connect, Kind::Close], &[tracepoints(OLDEST, &[typed("inet_sock_set_state")])]),
     hook(
         "accept",
         "network",
         &[Kind::Accept],
-        &[tracepoints(REGISTERS, &[syscall("sys_exit_accept", "accept"), syscall("sys_exit_accept4", "accept4")])],
+        &[tracepoints(OLDEST, &[syscall("sys_exit_accept", "accept"), syscall("sys_exit_accept4", "accept4")])],
     ),
     hook(
         "datagram",
         "network",
         &[Kind::Datagram],
         &[tracepoints(
-            ADDING,
+            OLDEST,
             &[
                 on("connect4", Attach::RootCgroupAddress),
                 on("connect6", Attach::RootCgroupAddress),
@@ -162,7 +160,7 @@ pub const HOOKS: &[Hook] = &[
         "file",
         &[Kind::FileOpen],
         &[tracepoints(
-            REGISTERS,
+            OLDEST,
             &[
                 syscall_if_any("sys_exit_open", "open"),
                 syscall("sys_exit_openat", "openat"),
@@ -176,7 +174,7 @@ pub const HOOKS: &[Hook] = &[
         "file",
         &[Kind::FileUnlink],
         &[tracepoints(
-            REGISTERS,
+            OLDEST,
             &[
                 syscall_if_any("sys_exit_unlink", "unlink"),
                 syscall("sys_exit_unlinkat", "unlinkat"),
@@ -189,7 +187,7 @@ pub const HOOKS: &[Hook] = &[
         "file",
         &[Kind::FileRename],
         &[tracepoints(
-            REGISTERS,
+            OLDEST,
             &[
                 syscall_if_any("sys_exit_rename", "rename"),
                 syscall_if_any("sys_exit_renameat", "renameat"),
@@ -202,7 +200,7 @@ pub const HOOKS: &[Hook] = &[
         "file",
         &[Kind::FileChmod],
         &[tracepoints(
-            REGISTERS,
+            OLDEST,
             &[
                 syscall_if_any("sys_exit_chmod", "chmod"),
                 syscall("sys_exit_fchmod", "fchmod"),
@@ -215,20 +213,20 @@ pub const HOOKS: &[Hook] = &[
         "userfault",
         "privilege",
         &[Kind::Userfault],
-        &[tracepoints(REGISTERS, &[syscall("sys_exit_userfaultfd", "userfaultfd")])],
+        &[tracepoints(OLDEST, &[syscall("sys_exit_userfaultfd", "userfaultfd")])],
     ),
     hook(
         "uring_setup",
         "kernel",
         &[Kind::UringSetup],
-        &[tracepoints(REGISTERS, &[syscall("sys_exit_io_uring_setup", "io_uring_setup")])],
+        &[tracepoints(OLDEST, &[syscall("sys_exit_io_uring_setup", "io_uring_setup")])],
     ),
     hook(
         "quarantine",
         "network",
         &[],
         &[tracepoints(
-            ADDING,
+            OLDEST,
             &[on("quarantine_egress", Attach::Quarantine), on("quarantine_ingress", Attach::Quarantine)],
         )],
     ),

@@ -54,6 +54,7 @@ offsets! {
     task_thread_pid: "task_struct" "thread_pid",
     task_signal: "task_struct" "signal",
     task_exit_code: "task_struct" "exit_code",
+    task_stack: "task_struct" "stack",
     signal_live: "signal_struct" "live",
     signal_flags: "signal_struct" "flags",
     signal_group_exit_code: "signal_struct" "group_exit_code",

@@ -10,7 +10,7 @@ use aya_ebpf::programs::TracePointContext;
 use crate::identity::current_task;
 use crate::path::Place;
 use crate::read::Known;
-use crate::{offset, read};
+use crate::{config, offset, read};
 
 /// Where the answer stands behind a syscall tracepoint's common fields and number, the same on all 64-bit machines.
 /// <https://github.com/torvalds/linux/blob/v6.18/include/trace/syscall.h>
@@ -35,8 +35,12 @@ impl Arguments {
     /// Of the call that ends now.
     #[inline(always)]
     pub fn current() -> Self {
-        // SAFETY: the task is the current one, as the second helper demands of its argument's type.
-        Self(unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64)
+        let from_stack = config!(registers_in_stack);
+        if from_stack == 0 {
+            // SAFETY: the task is the current one, as the second helper demands of its argument's type.
+            return Self(unsafe { bpf_task_pt_regs(bpf_get_current_task_btf()) } as u64);
+        }
+        Self(Known::task().field::<u64>(offset!(task_stack)) + u64::from(from_stack))
     }
 
     #[inline(always)]

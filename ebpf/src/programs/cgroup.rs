@@ -22,7 +22,7 @@ use super::enforce;
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::scratch::{Builder, Scratch};
-use crate::{account, offset, read};
+use crate::{account, offset, path, read};
 
 /// Names of cgroups whose children are containers.
 #[map]
@@ -30,7 +30,7 @@ static CONTAINER_PARENTS: HashMap<Component, u32> = HashMap::with_max_entries(64
 
 const RECORD: usize = size_of::<Header>() + size_of::<Cgroup>() + MAX_CGROUP_PATH;
 /// No file is walked here.
-const WALK: usize = 8;
+const WALK: usize = path::NONE;
 
 #[map]
 static CGROUP_SCRATCH: PerCpuArray<Scratch<RECORD, WALK>> = PerCpuArray::with_max_entries(1, 0);

@@ -28,7 +28,7 @@ use crate::{filter, object, offset, read};
 
 /// The longest is a rename: two names, two directories.
 pub const RECORD: usize = size_of::<Header>() + size_of::<FileRename>() + 2 * (MAX_NAME + MAX_DIRECTORY);
-pub const WALK: usize = path::room(MAX_FILE_PATH);
+pub const WALK: usize = path::FILE;
 pub const FILE_PATH: u64 = MAX_FILE_PATH as u64;
 
 pub type FileScratch = Scratch<RECORD, WALK>;

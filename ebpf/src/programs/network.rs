@@ -101,7 +101,7 @@ fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
 // These three are functions of their own in the object as well: together they would not fit on one program's stack.
 
 /// A connection is begun, by the process that runs now.
-#[inline(never)]
+#[inline(always)]
 fn begin(socket: u64) {
     if let Some(owner) = Owner::current(1) {
         own(socket, owner);
@@ -126,7 +126,7 @@ fn owner(socket: u64) -> Owner {
     SOCKETS.get_ptr(socket).map_or(Owner::UNKNOWN, |owner| unsafe { *owner })
 }
 
-#[inline(never)]
+#[inline(always)]
 fn connected(socket: u64, established: u32) {
     let owner = owner(socket);
     if established == 0 {
@@ -145,7 +145,7 @@ fn connected(socket: u64, established: u32) {
     emit::plain(Class::Network, about, &owner.identity, body);
 }
 
-#[inline(never)]
+#[inline(always)]
 fn closed(socket: u64, from: i32) {
     let owner = owner(socket);
     forget(socket);

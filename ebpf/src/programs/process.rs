@@ -18,7 +18,7 @@ use crate::scratch::{Appended, Builder, Scratch};
 use crate::{config, offset, read};
 
 const RECORD: usize = size_of::<Header>() + size_of::<Exec>() + MAX_PATH + MAX_DIRECTORY + MAX_ARGUMENTS;
-const WALK: usize = path::room(MAX_PATH);
+const WALK: usize = path::EXEC;
 
 #[map]
 static EXEC_SCRATCH: PerCpuArray<Scratch<RECORD, WALK>> = PerCpuArray::with_max_entries(1, 0);

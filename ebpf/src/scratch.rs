@@ -127,12 +127,14 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         Some((length as u16, unsafe { *to }))
     }
 
-    /// Appends a string of kernel memory without its zero byte. Gives its length.
+    /// Appends a string of kernel memory, as [`Builder::user_string`].
     #[inline(always)]
-    pub fn kernel_string(&mut self, from: u64, room: u32) -> Option<u16> {
-        let length = read::kernel_string(self.next(u64::from(room)), room, from)? - 1;
+    pub fn kernel_string(&mut self, from: u64, room: u32) -> Option<(u16, u8)> {
+        let to = self.next(u64::from(room));
+        let length = read::kernel_string(to, room, from)? - 1;
         self.grow_to(self.length() + length);
-        Some(length as u16)
+        // SAFETY: `to` has `room` bytes, of which the helper wrote at least the zero byte.
+        Some((length as u16, unsafe { *to }))
     }
 
     /// Writes header and body before the tail, and sends all.

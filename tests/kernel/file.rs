@@ -5,9 +5,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use agent::decode::{Body, FileOpen};
+use agent::decode::{Body, FileOpen, Record};
+use ebpf_common::header::flag;
 
-use crate::watch::{Watch, bytes, folder, watch};
+use crate::watch::{Watch, bytes, folder, watch, whole};
 
 fn open<T>(watch: &Watch, path: &Path, question: impl Fn(&FileOpen<'_>) -> Option<T>) -> T {
     watch.find(&format!("an open of {}", path.display()), |record| match &record.body {
@@ -125,11 +126,16 @@ fn a_removed_name_is_told_with_its_outcome() {
     fs::write(&path, b"").expect("write");
     fs::remove_file(&path).expect("remove it");
     fs::remove_file(&path).expect_err("it is gone");
-    for result in [0, -2] {
-        watch.find("the unlink", |record| match &record.body {
-            Body::FileUnlink(unlink) if unlink.name == bytes(&path) => (unlink.fixed.result == result).then_some(()),
-            _ => None,
-        });
+    let told = |record: &Record<'_>| match &record.body {
+        Body::FileUnlink(unlink) if whole(unlink.path, unlink.directory, unlink.name) == bytes(&path) => {
+            Some((record.has(flag::ATTEMPT), unlink.fixed.result))
+        }
+        _ => None,
+    };
+    let (attempt, result) = watch.find("the unlink", told);
+    assert_eq!(result, 0);
+    if !attempt {
+        watch.find("the unlink of nothing", |record| (told(record)?.1 == -2).then_some(()));
     }
 }
 
@@ -140,7 +146,9 @@ fn a_relative_name_is_told_with_its_folder() {
     fs::write(folder.join("near"), b"").expect("write");
     Command::new("rm").arg("near").current_dir(&folder).status().expect("start rm");
     watch.find("the unlink", |record| match &record.body {
-        Body::FileUnlink(unlink) if unlink.name == b"near" && unlink.directory == bytes(&folder) => Some(()),
+        Body::FileUnlink(unlink) => {
+            (whole(unlink.path, unlink.directory, unlink.name) == bytes(&folder.join("near"))).then_some(())
+        }
         _ => None,
     });
 }
@@ -170,16 +178,14 @@ fn a_changed_mode_is_told_by_name_and_by_descriptor() {
     fs::set_permissions(&path, Permissions::from_mode(0o4755)).expect("by name");
     file.set_permissions(Permissions::from_mode(0o640)).expect("by descriptor");
     watch.find("the chmod", |record| match &record.body {
-        Body::FileChmod(chmod) if chmod.name == bytes(&path) => {
-            assert_eq!((chmod.fixed.mode & 0o7777, chmod.fixed.result), (0o4755, 0));
-            Some(())
+        Body::FileChmod(chmod) if whole(chmod.path, chmod.directory, chmod.name) == bytes(&path) => {
+            (chmod.fixed.mode & 0o7777 == 0o4755).then(|| assert_eq!(chmod.fixed.result, 0))
         }
         _ => None,
     });
     watch.find("the fchmod", |record| match &record.body {
         Body::FileChmod(chmod) if chmod.path == bytes(&path) => {
-            assert_eq!((chmod.fixed.mode & 0o7777, chmod.fixed.result), (0o640, 0));
-            Some(())
+            (chmod.fixed.mode & 0o7777 == 0o640).then(|| assert_eq!(chmod.fixed.result, 0))
         }
         _ => None,
     });

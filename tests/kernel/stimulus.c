@@ -13,6 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "evasion/uring.h"
+// It needs what stands above.
+#include "evasion/races.h"
+
 static long answer(long result) { return result < 0 ? -errno : result; }
 
 static long userfault(void) { return answer(syscall(SYS_userfaultfd, 1 /* UFFD_USER_MODE_ONLY */)); }
@@ -52,6 +56,26 @@ int main(int count, char **arguments) {
         result = uring_setup(count > 2 ? (unsigned)atoi(arguments[2]) : 0);
     } else if (!strcmp(what, "reuse")) {
         result = reuse();
+    } else if (!strcmp(what, "uring_open")) {
+        result = uring_open(arguments[2], count > 3 ? (unsigned)atoi(arguments[3]) : 0);
+    } else if (!strcmp(what, "uring_connect")) {
+        result = uring_connect(atoi(arguments[2]));
+    } else if (!strcmp(what, "uring_unlink")) {
+        result = uring_unlink(arguments[2]);
+    } else if (!strcmp(what, "uring_rename")) {
+        result = uring_rename(arguments[2], arguments[3]);
+    } else if (!strcmp(what, "uring_link")) {
+        result = uring_link(arguments[2], arguments[3]);
+    } else if (!strcmp(what, "uring_mkdir")) {
+        result = uring_mkdir(arguments[2]);
+    } else if (!strcmp(what, "flip_open")) {
+        result = flip_open(arguments[2], arguments[3], atoi(arguments[4]));
+    } else if (!strcmp(what, "flip_connect")) {
+        result = flip_connect(atoi(arguments[2]), atoi(arguments[3]));
+    } else if (!strcmp(what, "flip_exec")) {
+        result = flip_exec(arguments[0]);
+    } else if (!strcmp(what, "flipped")) {
+        result = arguments[2][0] == 'a';
     } else {
         fprintf(stderr, "no such stimulus: %s\n", what);
         return 2;

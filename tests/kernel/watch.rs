@@ -9,6 +9,8 @@ use std::{fs, thread};
 
 use agent::decode::{Body, Record, decode};
 use agent::kernel::{Kernel, KernelConfig};
+use agent::observe::path::resolve;
+use ebpf_common::hook::Tier;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -34,9 +36,11 @@ pub(crate) fn allowed() -> bool {
     nix::unistd::geteuid().is_root() && Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
-/// Settings with which this process sees itself.
+/// Settings with which this process sees itself, by ways no better than `MAYFLY_HIGHEST_TIER` says, if it says one.
 pub(crate) fn config() -> KernelConfig {
-    KernelConfig { exclude_self: false, ..KernelConfig::default() }
+    let named = std::env::var("MAYFLY_HIGHEST_TIER").ok();
+    let asked = named.map(|name| Tier::ALL.into_iter().find(|tier| tier.name() == name).expect("the name of a tier"));
+    KernelConfig { exclude_self: false, highest_tier: asked.unwrap_or(Tier::Lsm), ..KernelConfig::default() }
 }
 
 impl Watch {
@@ -120,4 +124,9 @@ pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("make a folder");
     let path = folder.path().canonicalize().expect("it is there");
     (folder, path)
+}
+
+/// The kernel's own path, else the name that was given, from its folder.
+pub(crate) fn whole(path: &[u8], directory: &[u8], name: &[u8]) -> Vec<u8> {
+    if path.is_empty() { resolve(directory, name) } else { path.to_vec() }
 }

@@ -123,6 +123,8 @@ pub struct Exec<'a> {
     pub path: &'a [u8],
     /// Working directory.
     pub directory: &'a [u8],
+    /// What was asked for, as it was named, where `path` is only its interpreter; else empty.
+    pub script: &'a [u8],
     /// Arguments, each ended by a zero byte (the last one not, where it was cut).
     pub arguments: &'a [u8],
 }
@@ -276,11 +278,12 @@ where
 
 fn exec<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Exec<'a>, Malformed> {
     let (fixed, mut tail) = fixed::<record::Exec>(kind, header, rest)?;
+    let script = tail.take(fixed.script_length)?;
     let path = tail.take(fixed.path_length)?;
     let directory = tail.take(fixed.directory_length)?;
     let arguments = tail.take(fixed.arguments_length)?;
     tail.end()?;
-    Ok(Exec { fixed, path, directory, arguments })
+    Ok(Exec { fixed, path, directory, script, arguments })
 }
 
 fn file_open<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileOpen<'a>, Malformed> {

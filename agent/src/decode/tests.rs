@@ -22,20 +22,22 @@ fn bytes(kind: Kind, body: &[u8], tail: &[u8]) -> Vec<u8> {
     [header.as_bytes(), body, tail].concat()
 }
 
-fn exec(path: &[u8], directory: &[u8], arguments: &[u8]) -> Vec<u8> {
-    let lengths = [path, directory, arguments].map(|piece| u16::try_from(piece.len()).expect("a short piece"));
-    let [path_length, directory_length, arguments_length] = lengths;
+fn exec(path: &[u8], directory: &[u8], script: &[u8], arguments: &[u8]) -> Vec<u8> {
+    let lengths = [path, directory, script, arguments].map(|piece| u16::try_from(piece.len()).expect("a short piece"));
+    let [path_length, directory_length, script_length, arguments_length] = lengths;
     let mut comm = [0; 16];
     comm[..3].copy_from_slice(b"cat");
-    let body = record::Exec { comm, path_length, directory_length, arguments_length, ..record::Exec::new_zeroed() };
-    bytes(Kind::Exec, body.as_bytes(), &[path, directory, arguments].concat())
+    let lengths =
+        record::Exec { path_length, directory_length, script_length, arguments_length, ..record::Exec::new_zeroed() };
+    let body = record::Exec { comm, ..lengths };
+    bytes(Kind::Exec, body.as_bytes(), &[script, path, directory, arguments].concat())
 }
 
 fn one_of_each() -> Vec<Vec<u8>> {
     let flow = Flow { remote_port: 443, ..Flow::EMPTY };
     vec![
         bytes(Kind::Fork, record::Fork { child_start_ns: 1, child_pid: 2, child_parent_pid: 3 }.as_bytes(), b""),
-        exec(b"/bin/cat", b"/root", b"cat\0/etc/shadow\0"),
+        exec(b"/bin/cat", b"/root", b"./list", b"cat\0/etc/shadow\0"),
         bytes(Kind::Exit, record::Exit { code: 3, signal: 0 }.as_bytes(), b""),
         bytes(Kind::Connect, record::Connect { flow, ..record::Connect::new_zeroed() }.as_bytes(), b""),
         bytes(Kind::Accept, record::Accept { flow, socket: 1 }.as_bytes(), b""),
@@ -83,13 +85,13 @@ fn one_of_each() -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn an_exec_borrows_its_three_pieces() {
-    let bytes = exec(b"/bin/cat", b"/root", b"cat\0/etc/shadow\0");
+fn an_exec_borrows_its_four_pieces() {
+    let bytes = exec(b"/bin/cat", b"/root", b"./list", b"cat\0/etc/shadow\0");
     let record = decode(&bytes).expect("a true record");
     assert_eq!((record.header.pid, record.header.sequence), (42, 7));
     let Body::Exec(exec) = record.body else { panic!("not an exec: {record:?}") };
     assert_eq!(exec.path, b"/bin/cat");
-    assert_eq!(exec.directory, b"/root");
+    assert_eq!((exec.directory, exec.script), (&b"/root"[..], &b"./list"[..]));
     assert_eq!(exec.arguments, b"cat\0/etc/shadow\0");
     assert_eq!(exec.comm(), b"cat");
 }

@@ -65,6 +65,8 @@ impl LostExec {
             path_length: 0,
             directory_length: 0,
             arguments_length: 0,
+            script_length: 0,
+            reserved: [0; 3],
             path_components: 0,
             stopped_for: stopped.stopped_for,
             filesystem: 0,
@@ -80,7 +82,7 @@ impl LostExec {
     /// The record.
     pub fn record(&self) -> Record<'_> {
         let Self { header, fixed, path, directory, arguments } = self;
-        let exec = Exec { fixed: *fixed, path, directory, arguments };
+        let exec = Exec { fixed: *fixed, path, directory, script: b"", arguments };
         Record { header: *header, body: Body::Exec(exec) }
     }
 }

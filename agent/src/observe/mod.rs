@@ -8,7 +8,7 @@ mod kernel;
 pub mod lost_exec;
 mod network;
 pub mod node_event;
-mod path;
+pub mod path;
 mod privilege;
 mod process;
 pub mod sensitive;
@@ -117,7 +117,8 @@ impl Observer {
         let actor = self.actor(record);
         let made = Stamp { sequence: 0, ..stamp };
         out.extend(self.said.drain(..).map(|seen| made.event(clock, None, Wire::ContainerSeen(seen))));
-        out.push(stamp.event(clock, Some(actor), body));
+        let attempt = record.has(flag::ATTEMPT);
+        out.push(Event { attempt, ..stamp.event(clock, Some(actor), body) });
     }
 
     /// Who did it; and the table learns from what was done.
@@ -167,6 +168,7 @@ impl Stamp {
             cpu: self.cpu,
             cpu_sequence: self.sequence,
             actor,
+            attempt: false,
             body: Some(body),
         }
     }

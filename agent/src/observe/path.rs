@@ -4,7 +4,7 @@
 //! a file.
 
 /// The path of `name`, from `directory` where it is relative. Without a directory a relative name stays as it is.
-pub(crate) fn resolve(directory: &[u8], name: &[u8]) -> Vec<u8> {
+pub fn resolve(directory: &[u8], name: &[u8]) -> Vec<u8> {
     if name.first() != Some(&b'/') && directory.first() != Some(&b'/') {
         return name.to_vec();
     }

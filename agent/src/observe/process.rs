@@ -10,6 +10,7 @@ use proto::v1::event::Body;
 use proto::v1::{Exec, Exit, FileKey, Fork, Namespaces};
 use rules::ExecFlags;
 
+use super::path::resolve;
 use crate::decode::{self, Record};
 use crate::origin::image::Image;
 
@@ -42,6 +43,7 @@ pub(crate) fn exec(record: &Record<'_>, exec: &decode::Exec<'_>) -> Body {
             cgroup: fixed.cgroup_namespace,
         }),
         stopped_in_kernel: record.stopped_in_kernel(),
+        script: if exec.script.is_empty() { Vec::new() } else { resolve(exec.directory, exec.script) },
         from_proc: record.has(flag::FROM_PROC),
         comm: exec.comm().to_vec(),
     })

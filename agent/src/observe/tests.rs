@@ -92,11 +92,13 @@ fn exec(path: &'static str, arguments: &'static str) -> decode::Exec<'static> {
         path_length: 0,
         directory_length: 0,
         arguments_length: 0,
+        script_length: 0,
+        reserved: [0; 3],
         path_components: 0,
         stopped_for: 0,
         filesystem: 0,
     };
-    decode::Exec { fixed, path: path.as_bytes(), directory: b"/srv", arguments: arguments.as_bytes() }
+    decode::Exec { fixed, path: path.as_bytes(), directory: b"/srv", script: b"", arguments: arguments.as_bytes() }
 }
 
 fn flow(remote: &str, port: u16) -> record::Flow {

@@ -163,6 +163,7 @@ impl Responder {
             uncertainty_us: now.uncertainty_us,
             cpu: 0,
             cpu_sequence: 0,
+            attempt: false,
             actor: None,
             body: Some(body),
         }

@@ -91,6 +91,7 @@ fn life(number: u32) -> Vec<NodeEvent> {
             position,
             time: Moment { ns: 1_795_262_400_000_000_000 + position * 5_000, uncertainty_us: 40 },
             actor: Some(actor(who, path)),
+            attempt: false,
             body,
         }
     };

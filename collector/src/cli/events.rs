@@ -67,7 +67,9 @@ fn one_line(event: &NodeEvent) -> String {
     let actor =
         event.actor.as_ref().map_or(String::new(), |actor| format!("{} {}", actor.process.pid, actor.executable));
     let place = event.container().map_or("-", |id| id.get(..12).unwrap_or(id));
-    format!("{}  {:<12} {:<12} {actor}  {}", event.time, event.node, place, what(event))
+    let what = what(event);
+    let what = if event.attempt { format!("tried to {}", what.trim_end_matches(" = 0")) } else { what };
+    format!("{}  {:<12} {:<12} {actor}  {what}", event.time, event.node, place)
 }
 
 fn what(event: &NodeEvent) -> String {
@@ -86,7 +88,8 @@ fn what(event: &NodeEvent) -> String {
                 (exec.stopped_in_kernel, " [stopped]"),
             ];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-            format!("exec {}: {}{marks}", exec.path, words.join(" "))
+            let script = if exec.script.0.is_empty() { String::new() } else { format!(" [script {}]", exec.script) };
+            format!("exec {}: {}{script}{marks}", exec.path, words.join(" "))
         }
         Body::Exit { code, signal: 0 } => format!("exit {code}"),
         Body::Exit { signal, .. } => format!("killed by signal {signal}"),

@@ -117,6 +117,7 @@ fn translate(place: &Place<'_>, wire: v1::Event) -> NodeEvent {
         position: place.position,
         time: Moment { ns: wire.time_ns, uncertainty_us: wire.uncertainty_us },
         actor: wire.actor.and_then(|wire| actor(wire, &key)),
+        attempt: wire.attempt,
         body,
     }
 }
@@ -189,6 +190,7 @@ fn loss(place: &Place<'_>, reason: &str, count: u64, from_ns: u64) -> NodeEvent 
         position: place.position,
         time: Moment::exact(place.time_ns),
         actor: None,
+        attempt: false,
         body,
     }
 }

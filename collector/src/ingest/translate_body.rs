@@ -127,6 +127,7 @@ fn exec(wire: v1::Exec) -> Exec {
         path: Raw(wire.path),
         arguments: arguments(&wire.arguments),
         arguments_truncated: wire.arguments_truncated,
+        script: Raw(wire.script),
         directory: Raw(wire.directory),
         device: file.device,
         inode: file.inode,

@@ -94,6 +94,7 @@ pub fn event(position: u64) -> Event {
         uncertainty_us: 20,
         cpu: u32::try_from(position % 4).expect("small"),
         cpu_sequence: position,
+        attempt: false,
         actor: Some(Actor {
             process: Some(process),
             tid: pid,

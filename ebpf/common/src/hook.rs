@@ -116,8 +116,29 @@ const fn syscall_if_any(name: &'static str, call: &'static str) -> Program {
     Program { name, attach: Attach::SyscallExit(call), optional: true }
 }
 
+/// Requests to a ring, where the kernel takes them; since 6.3.
+const fn request(name: &'static str) -> Program {
+    Program { name, attach: Attach::BtfTracepoint("io_uring_submit_req"), optional: true }
+}
+
 const fn tracepoints(since: (u16, u16), programs: &'static [Program]) -> Way {
     Way { tier: Tier::Tracepoint, since, programs }
+}
+
+/// A hook of the security modules, else the begin of the function that asks them.
+macro_rules! objects {
+    ($($point:literal: $lsm:literal, $fentry:literal, $kprobe:literal;)+ or $($last:tt)+) => {
+        &[
+            Way { tier: Tier::Lsm, since: OLDEST, programs: &[$(on($lsm, Attach::Lsm($point))),+] },
+            Way { tier: Tier::Fentry, since: OLDEST, programs: &[$(on($fentry, Attach::Fentry(concat!("security_", $point)))),+] },
+            Way { tier: Tier::Kprobe, since: OLDEST, programs: &[$(on($kprobe, Attach::Kprobe(concat!("security_", $point)))),+] },
+            $($last)+
+        ]
+    };
+}
+
+const fn functions(tier: Tier, programs: &'static [Program]) -> Way {
+    Way { tier, since: OLDEST, programs }
 }
 
 const fn hook(name: &'static str, noun: &'static str, kinds: &'static [Kind], ways: &'static [Way]) -> Hook {
@@ -126,6 +147,9 @@ const fn hook(name: &'static str, noun: &'static str, kinds: &'static [Kind], wa
 
 /// The oldest kernel that is supported.
 const OLDEST: (u16, u16) = (5, 10);
+
+/// The function that every open by name ends in, under the names that kernels have for it.
+const OPEN: &str = "do_filp_open|do_file_open";
 
 /// All rows. The hooks that the others' meaning rests on stand first.
 pub const HOOKS: &[Hook] = &[
@@ -139,7 +163,17 @@ pub const HOOKS: &[Hook] = &[
         "accept",
         "network",
         &[Kind::Accept],
-        &[tracepoints(OLDEST, &[syscall("sys_exit_accept", "accept"), syscall("sys_exit_accept4", "accept4")])],
+        &[
+            functions(Tier::Fentry, &[on("fexit_accept", Attach::Fexit("inet_accept"))]),
+            functions(
+                Tier::Kprobe,
+                &[
+                    on("kprobe_accept", Attach::Kprobe("inet_accept")),
+                    on("kretprobe_accept", Attach::Kretprobe("inet_accept")),
+                ],
+            ),
+            tracepoints(OLDEST, &[syscall("sys_exit_accept", "accept"), syscall("sys_exit_accept4", "accept4")]),
+        ],
     ),
     hook(
         "datagram",
@@ -159,55 +193,75 @@ pub const HOOKS: &[Hook] = &[
         "open",
         "file",
         &[Kind::FileOpen],
-        &[tracepoints(
-            OLDEST,
-            &[
-                syscall_if_any("sys_exit_open", "open"),
-                syscall("sys_exit_openat", "openat"),
-                syscall_if_any("sys_exit_openat2", "openat2"),
-                syscall_if_any("sys_exit_creat", "creat"),
-            ],
-        )],
+        &[
+            functions(Tier::Fentry, &[on("fexit_open", Attach::Fexit(OPEN))]),
+            functions(
+                Tier::Kprobe,
+                &[on("kprobe_open", Attach::Kprobe(OPEN)), on("kretprobe_open", Attach::Kretprobe(OPEN))],
+            ),
+            tracepoints(
+                OLDEST,
+                &[
+                    syscall_if_any("sys_exit_open", "open"),
+                    syscall("sys_exit_openat", "openat"),
+                    syscall_if_any("sys_exit_openat2", "openat2"),
+                    syscall_if_any("sys_exit_creat", "creat"),
+                    request("uring_open"),
+                ],
+            ),
+        ],
     ),
     hook(
         "unlink",
         "file",
         &[Kind::FileUnlink],
-        &[tracepoints(
-            OLDEST,
-            &[
-                syscall_if_any("sys_exit_unlink", "unlink"),
-                syscall("sys_exit_unlinkat", "unlinkat"),
-                syscall_if_any("sys_exit_rmdir", "rmdir"),
-            ],
-        )],
+        objects!(
+            "path_unlink": "lsm_unlink", "fentry_unlink", "kprobe_unlink";
+            "path_rmdir": "lsm_rmdir", "fentry_rmdir", "kprobe_rmdir";
+            or tracepoints(
+                OLDEST,
+                &[
+                    syscall_if_any("sys_exit_unlink", "unlink"),
+                    syscall("sys_exit_unlinkat", "unlinkat"),
+                    syscall_if_any("sys_exit_rmdir", "rmdir"),
+                    request("uring_unlink"),
+                ],
+            )
+        ),
     ),
     hook(
         "rename",
         "file",
         &[Kind::FileRename],
-        &[tracepoints(
-            OLDEST,
-            &[
-                syscall_if_any("sys_exit_rename", "rename"),
-                syscall_if_any("sys_exit_renameat", "renameat"),
-                syscall("sys_exit_renameat2", "renameat2"),
-            ],
-        )],
+        objects!(
+            "path_rename": "lsm_rename", "fentry_rename", "kprobe_rename";
+            or tracepoints(
+                OLDEST,
+                &[
+                    syscall_if_any("sys_exit_rename", "rename"),
+                    syscall_if_any("sys_exit_renameat", "renameat"),
+                    syscall("sys_exit_renameat2", "renameat2"),
+                    request("uring_rename"),
+                ],
+            )
+        ),
     ),
     hook(
         "chmod",
         "file",
         &[Kind::FileChmod],
-        &[tracepoints(
-            OLDEST,
-            &[
-                syscall_if_any("sys_exit_chmod", "chmod"),
-                syscall("sys_exit_fchmod", "fchmod"),
-                syscall("sys_exit_fchmodat", "fchmodat"),
-                syscall_if_any("sys_exit_fchmodat2", "fchmodat2"),
-            ],
-        )],
+        objects!(
+            "path_chmod": "lsm_chmod", "fentry_chmod", "kprobe_chmod";
+            or tracepoints(
+                OLDEST,
+                &[
+                    syscall_if_any("sys_exit_chmod", "chmod"),
+                    syscall("sys_exit_fchmod", "fchmod"),
+                    syscall("sys_exit_fchmodat", "fchmodat"),
+                    syscall_if_any("sys_exit_fchmodat2", "fchmodat2"),
+                ],
+            )
+        ),
     ),
     hook(
         "userfault",

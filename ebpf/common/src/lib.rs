@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Header 72 │ Fork 16
-//!           │ Exec 88          │ path │ directory │ arguments
+//!           │ Exec 96          │ script │ path │ directory │ arguments
 //!           │ Exit 8
 //!           │ Connect 64
 //!           │ Accept 48

@@ -156,7 +156,7 @@ fn tell(kind: Kind, group: &Made, path: u64) {
         record.lose(Outcome::ReadFault);
         return;
     };
-    let length = record.kernel_string(path, MAX_CGROUP_PATH as u32);
+    let length = record.kernel_string(path, MAX_CGROUP_PATH as u32).map(|(length, _)| length);
     let mut flags = enforce::container(group.id);
     flags |= if length.is_none() { flag::FIELD_MISSING } else { 0 };
     let path_length = length.unwrap_or(0);

@@ -38,12 +38,12 @@ pub type Record = Builder<RECORD, WALK>;
 pub static FILE_SCRATCH: PerCpuArray<FileScratch> = PerCpuArray::with_max_entries(1, 0);
 
 /// What an open was asked, and what it answered.
-struct Open {
-    result: i32,
-    directory: i32,
-    name: u64,
-    flags: u32,
-    mode: u32,
+pub struct Open {
+    pub result: i32,
+    pub directory: i32,
+    pub name: u64,
+    pub flags: u32,
+    pub mode: u32,
 }
 
 const WRITING: u32 = 3;
@@ -111,7 +111,12 @@ fn opened(result: i32, ask: impl Fn(i32) -> Open) {
 
 #[inline(always)]
 fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
-    let file = call::file(result)?;
+    found(call::file(result)?, || ask(result))
+}
+
+/// An open that gave a file: told where it may change it, or the sensitive list may know it.
+#[inline(always)]
+pub fn found(file: u64, ask: impl Fn() -> Open) -> Option<()> {
     let mode = read::field::<u32>(file, offset!(file_mode))?;
     let place = Place::read(file + u64::from(offset!(file_path)))?;
     let candidates = filter::sensitive(place.dentry);
@@ -136,7 +141,7 @@ fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
         created: u16::from(mode & MODE_CREATED != 0),
         path_length: path.length,
         path_components: path.components,
-        ..empty(&ask(result))
+        ..empty(&ask())
     };
     let flags = if path.truncated { flag::PATH_TRUNCATED } else { 0 };
     end(record, Kind::FileOpen, flags, candidates, body);
@@ -146,10 +151,15 @@ fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
 /// A refused open is told whatever it asked for; another failure only if it was to write. What is not there is no news.
 #[inline(always)]
 fn failed(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
+    gave_nothing(&ask(result), |record, open| named(record, open.directory, open.name))
+}
+
+/// An open that failed, and how its name is read.
+#[inline(always)]
+pub fn gave_nothing(open: &Open, name: impl Fn(&mut Record, &Open) -> Named) -> Option<()> {
     const NOT_PERMITTED: i32 = -1;
     const ACCESS_DENIED: i32 = -13;
-    let open = ask(result);
-    let refused = result == NOT_PERMITTED || result == ACCESS_DENIED;
+    let refused = matches!(open.result, NOT_PERMITTED | ACCESS_DENIED);
     if !refused && open.flags & (WRITING | CREATE) == 0 {
         return None;
     }
@@ -157,20 +167,20 @@ fn failed(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
         return None;
     }
     let mut record = begin(size_of::<FileOpen>())?;
-    let named = named(&mut record, open.directory, open.name);
+    let named = name(&mut record, open);
     let candidates = if refused { u64::MAX } else { 0 };
     let body = FileOpen {
         candidates,
         name_length: named.name_length,
         directory_length: named.directory_length,
-        ..empty(&open)
+        ..empty(open)
     };
     end(record, Kind::FileOpen, named.flags, candidates, body);
     Some(())
 }
 
 #[inline(always)]
-fn empty(open: &Open) -> FileOpen {
+pub fn empty(open: &Open) -> FileOpen {
     FileOpen {
         candidates: 0,
         object: Object::UNKNOWN,
@@ -197,7 +207,20 @@ pub struct Named {
 /// Appends a name, and its directory if it is relative.
 #[inline(always)]
 pub fn named(record: &mut Record, directory: i32, name: u64) -> Named {
-    let Some((name_length, first)) = record.user_string(name, MAX_NAME as u32) else {
+    let read = record.user_string(name, MAX_NAME as u32);
+    with_directory(record, directory, read)
+}
+
+/// As [`named`], from the kernel's own copy of the name, which no thread can change.
+#[inline(always)]
+pub fn named_by_kernel(record: &mut Record, directory: i32, name: u64) -> Named {
+    let read = record.kernel_string(name, MAX_NAME as u32);
+    with_directory(record, directory, read)
+}
+
+#[inline(always)]
+fn with_directory(record: &mut Record, directory: i32, name: Option<(u16, u8)>) -> Named {
+    let Some((name_length, first)) = name else {
         return Named { flags: flag::FIELD_MISSING, ..Named::default() };
     };
     let mut flags = if usize::from(name_length) + 1 == MAX_NAME { flag::PATH_TRUNCATED } else { 0 };

@@ -15,9 +15,9 @@ use super::file::{FILE_PATH, begin, end, named};
 use crate::path::Place;
 use crate::{filter, object, offset};
 
-const REMOVE_DIRECTORY: u32 = 0x200;
+pub const REMOVE_DIRECTORY: u32 = 0x200;
 /// No pattern of the sensitive list is asked about.
-const NONE: u64 = 0;
+pub const NONE: u64 = 0;
 
 /// `sys_exit_unlink`, since 2.6.33. See [`unlinked`].
 #[tracepoint(category = "syscalls", name = "sys_exit_unlink")]

@@ -196,7 +196,13 @@ fn accepted(descriptor: i32) -> Option<()> {
     if read::field::<u16>(inode, offset!(inode_mode))? & TYPE != SOCKET {
         return None;
     }
-    let taken = read::pointer(read::pointer(file, offset!(file_private_data))?, offset!(socket_sk))?;
+    took(read::pointer(file, offset!(file_private_data))?)
+}
+
+/// The process that runs now took the connection of this `struct socket`.
+#[inline(always)]
+pub fn took(new: u64) -> Option<()> {
+    let taken = read::pointer(new, offset!(socket_sk))?;
     let flow: Flow = socket::tcp_flow(taken)?;
     let Some(owner) = Owner::current(0) else {
         emit::lose(Class::Network, Outcome::ReadFault);

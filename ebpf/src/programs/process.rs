@@ -6,7 +6,7 @@ use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::BtfTracePointContext;
 use ebpf_common::header::flag;
 use ebpf_common::loss::Outcome;
-use ebpf_common::record::process::{MAX_ARGUMENTS, MAX_DIRECTORY, MAX_PATH, watch};
+use ebpf_common::record::process::{MAX_ARGUMENTS, MAX_DIRECTORY, MAX_PATH, MAX_SCRIPT, watch};
 use ebpf_common::record::{Exec, Exit, Fork};
 use ebpf_common::{Class, Header, Kind};
 
@@ -17,7 +17,7 @@ use crate::path::{self, Place};
 use crate::scratch::{Appended, Builder, Scratch};
 use crate::{config, offset, read};
 
-const RECORD: usize = size_of::<Header>() + size_of::<Exec>() + MAX_PATH + MAX_DIRECTORY + MAX_ARGUMENTS;
+const RECORD: usize = size_of::<Header>() + size_of::<Exec>() + MAX_PATH + MAX_DIRECTORY + MAX_SCRIPT + MAX_ARGUMENTS;
 const WALK: usize = path::EXEC;
 
 #[map]
@@ -88,10 +88,10 @@ fn exit_status(task: u64, signal: u64) -> Option<u32> {
 /// `sched_process_exec`, since 3.4, typed since 5.5. Runs after the new image is in place, before its first instruction.
 /// `exec_binprm` in <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c>
 ///
-/// Does not see: an exec that failed; for a script, the script's file (its name is in the arguments, the path is the
-/// interpreter's). A path inside a container is as the container has it.
+/// Does not see: an exec that failed; for a script, the script's file, of which it has the name (the path is the interpreter's;
+/// interpreters that are scripts themselves stand in the arguments). A path inside a container is as the container has it.
 #[btf_tracepoint(function = "sched_process_exec")]
-fn sched_process_exec(_context: BtfTracePointContext) -> i32 {
+fn sched_process_exec(context: BtfTracePointContext) -> i32 {
     let Some(scratch) = EXEC_SCRATCH.get_ptr_mut(0) else { return 0 };
     let Some(mut record) = Builder::begin(scratch, Class::Process, size_of::<Exec>()) else { return 0 };
     let task = current_task();
@@ -106,6 +106,7 @@ fn sched_process_exec(_context: BtfTracePointContext) -> i32 {
         &mut *place
     };
     record.mark(enforce::container(identity.cgroup_id));
+    script(&mut record, context.arg(2), body);
     let whole = credentials(task, body).is_some() & namespaces(task, body).is_some();
     record.mark(if whole { 0 } else { flag::FIELD_MISSING });
     let read = executable(&mut record, task, body).is_some()
@@ -139,6 +140,8 @@ const EMPTY: Exec = Exec {
     path_components: 0,
     stopped_for: 0,
     filesystem: 0,
+    script_length: 0,
+    reserved: [0; 3],
 };
 
 #[inline(always)]
@@ -199,6 +202,23 @@ fn directory(record: &mut Builder<RECORD, WALK>, body: &mut Exec) -> Option<()> 
     body.directory_length = appended.length;
     record.mark(if appended.truncated { flag::DIRECTORY_TRUNCATED } else { 0 });
     Some(())
+}
+
+/// What was to be run, where the kernel runs an interpreter for it: then the two names are two strings. Gives no answer, so that
+/// for the verifier all ways through it end alike.
+#[inline(always)]
+fn script(record: &mut Builder<RECORD, WALK>, program: u64, body: &mut Exec) {
+    let asked = read::field::<u64>(program, offset!(binprm_filename)).unwrap_or(0);
+    if asked == read::field::<u64>(program, offset!(binprm_interpreter)).unwrap_or(0) {
+        return;
+    }
+    match record.kernel_string(asked, MAX_SCRIPT as u32) {
+        Some((length, _)) => {
+            body.script_length = length;
+            record.mark(if usize::from(length) + 1 == MAX_SCRIPT { flag::SECOND_TRUNCATED } else { 0 });
+        }
+        None => record.mark(flag::FIELD_MISSING),
+    }
 }
 
 /// The arguments as the kernel laid them down, not as the process may later write them.

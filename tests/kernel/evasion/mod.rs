@@ -3,6 +3,10 @@
 
 mod disguise;
 mod flood;
+mod interpreted;
+mod narrow;
+mod races;
+mod uring;
 
 use tests::evasion::{self, Case};
 

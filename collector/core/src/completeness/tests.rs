@@ -20,6 +20,7 @@ fn accounting(second: u64, accounts: Vec<Account>) -> NodeEvent {
         position: (second + 1) * 100,
         time: Moment::exact(to_ns),
         actor: None,
+        attempt: false,
         body: Body::Accounting(Box::new(told)),
     }
 }

@@ -68,6 +68,7 @@ fn event(position: u64, pid: u32, parent: u32, body: Body) -> NodeEvent {
         position,
         time: Moment::exact(position),
         actor: Some(actor),
+        attempt: false,
         body,
     }
 }

@@ -48,7 +48,7 @@ fn seen(position: u64, time: Moment, who: Option<(u32, u32, &str)>, body: Body) 
         entered: None,
         in_host_mounts: false,
     });
-    NodeEvent { node: NODE.to_owned(), log_id: LOG.to_owned(), position, time, actor, body }
+    NodeEvent { node: NODE.to_owned(), log_id: LOG.to_owned(), position, time, actor, attempt: false, body }
 }
 
 fn raw(text: &str) -> Raw {

@@ -272,6 +272,8 @@ pub struct Exec {
     pub stopped_in_kernel: bool,
     #[serde(default)]
     pub from_proc: bool,
+    #[serde(default)]
+    pub script: Raw,
 }
 
 /// What a node covered at one moment, and how that is known.
@@ -353,6 +355,9 @@ pub struct NodeEvent {
     pub time: Moment,
     /// Absent on events of the agent itself.
     pub actor: Option<Actor>,
+    /// The kernel had not answered yet: it may have refused it, or failed. A result then says nothing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub attempt: bool,
     /// What.
     pub body: Body,
 }

@@ -19,6 +19,30 @@ pub(super) fn actor(event: &NodeEvent) -> String {
 
 /// What happened, and what of it was chosen by whoever did it. `None`: nothing that a person reads a line about.
 pub(super) fn event(event: &NodeEvent) -> Option<(String, String)> {
+    let (what, quoted) = happened(event)?;
+    Some((if event.attempt { tried(&what) } else { what }, quoted))
+}
+
+/// Of what was done, that it was tried: whether the kernel let it is not known.
+fn tried(what: &str) -> String {
+    const WORDS: [(&str, &str); 8] = [
+        ("changed", "change"),
+        ("deleted", "delete"),
+        ("linked", "link"),
+        ("made", "make"),
+        ("opened", "open"),
+        ("renamed", "rename"),
+        ("set", "set"),
+        ("wrote", "write"),
+    ];
+    let (first, rest) = what.split_once(' ').unwrap_or((what, ""));
+    match WORDS.iter().find(|(done, _)| *done == first) {
+        Some((_, word)) => format!("tried to {word} {rest}").trim_end().to_owned(),
+        None => format!("tried this, and was perhaps refused: {what}"),
+    }
+}
+
+fn happened(event: &NodeEvent) -> Option<(String, String)> {
     let said = |what: &str, quoted: String| Some((what.to_owned(), cut(&quoted)));
     match &event.body {
         Body::Fork { .. } | Body::Exit { .. } => None,
@@ -112,6 +136,7 @@ fn ran(exec: &Exec, actor: Option<&Actor>) -> (String, String) {
     let what = match (exec.memfd, exec.upper_layer) {
         (true, _) => "ran a program from memory",
         (false, true) => "ran a program that is not in the image",
+        (false, false) if !exec.script.0.is_empty() => "ran a script",
         (false, false) => "ran",
     };
     let stopped = if exec.stopped_in_kernel { "; the kernel stopped it before its first instruction" } else { "" };
@@ -211,4 +236,16 @@ fn short(digest: &str) -> String {
 fn lower(title: &str) -> String {
     let mut letters = title.chars();
     letters.next().map(|first| first.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tried;
+
+    #[test]
+    fn what_was_only_tried_is_not_told_as_done() {
+        assert_eq!(tried("deleted"), "tried to delete");
+        assert_eq!(tried("set mode 755 on"), "tried to set mode 755 on");
+        assert_eq!(tried("traced a process"), "tried this, and was perhaps refused: traced a process");
+    }
 }

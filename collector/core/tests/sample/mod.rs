@@ -147,7 +147,7 @@ fn node_event(source: &str, event: &Value, time: Moment, position: u64) -> NodeE
             truncated: false,
         },
     };
-    NodeEvent { node, log_id: "log".into(), position, time, actor: Some(actor), body }
+    NodeEvent { node, log_id: "log".into(), position, time, actor: Some(actor), attempt: false, body }
 }
 
 /// The node, the container and the parent that a row names without an event of their own.
@@ -162,7 +162,15 @@ fn background(event: &Value, rows: &mut Rows) {
     let mut add = |actor: Option<Actor>, body: Body| {
         let position = 1_000_000 + rows.background.len() as u64;
         let time = Moment::exact(0);
-        rows.background.push(NodeEvent { node: node.clone(), log_id: "log".into(), position, time, actor, body });
+        rows.background.push(NodeEvent {
+            node: node.clone(),
+            log_id: "log".into(),
+            position,
+            time,
+            actor,
+            attempt: false,
+            body,
+        });
     };
     if let Some(parent) = event["ParentImage"].as_str() {
         let actor = Actor {

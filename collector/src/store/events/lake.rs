@@ -153,7 +153,8 @@ impl Columns {
         self.exe.append_option(actor.map(|actor| row::text(&actor.executable)));
         self.uid.append_option(actor.map(|actor| actor.uid));
         self.entry.append_option(actor.map(|actor| actor.entry.name()));
-        self.push_body(row::row(&event.body));
+        let body = row::row(&event.body);
+        self.push_body(Row { result: body.result.filter(|_| !event.attempt), ..body });
         self.sequence.append_value(sequence);
         self.wire.append_value(wire);
     }

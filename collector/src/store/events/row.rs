@@ -1,7 +1,7 @@
 //! The columns that an event's body fills, and the rest of it as JSON for people. Takes a body; gives text with everything that an
 //! attacker chose escaped. Never read back: the event as it was is in the `wire` column.
 
-use collector_core::model::event::{Flow, Raw};
+use collector_core::model::event::{Exec, Flow, Raw};
 use collector_core::model::fact::Fact;
 use collector_core::model::{Actor, Body, Origin};
 
@@ -39,29 +39,7 @@ pub fn row(body: &Body) -> Row {
         Body::Fork { child } => {
             rest("fork", &[("child_pid", Number(child.pid.into())), ("child_start_ns", Number(child.start_ns))])
         }
-        Body::Exec(exec) => {
-            let argv: Vec<String> = exec.arguments.iter().map(text).collect();
-            Row {
-                path: Some(text(&exec.path)),
-                argv: Some(argv.join(" ")),
-                ..rest(
-                    "exec",
-                    &[
-                        ("directory", Text(&exec.directory)),
-                        ("device", Number(exec.device.into())),
-                        ("inode", Number(exec.inode)),
-                        ("links", Number(exec.links.into())),
-                        ("memfd", Flag(exec.memfd)),
-                        ("upper_layer", Flag(exec.upper_layer)),
-                        ("uid", Number(exec.uid.into())),
-                        ("effective_uid", Number(exec.effective_uid.into())),
-                        ("capabilities", Number(exec.capabilities)),
-                        ("stopped_in_kernel", Flag(exec.stopped_in_kernel)),
-                        ("arguments_truncated", Flag(exec.arguments_truncated)),
-                    ],
-                )
-            }
-        }
+        Body::Exec(exec) => run(exec),
         Body::Exit { code, signal } => {
             rest("exit", &[("code", Number((*code).into())), ("signal", Number((*signal).into()))])
         }
@@ -92,6 +70,32 @@ pub fn row(body: &Body) -> Row {
         | Body::Accounting(_)
         | Body::AgentStarted { .. }
         | Body::Coverage(_) => told_by_agent(body),
+    }
+}
+
+/// A program that began.
+fn run(exec: &Exec) -> Row {
+    let argv: Vec<String> = exec.arguments.iter().map(text).collect();
+    Row {
+        path: Some(text(&exec.path)),
+        argv: Some(argv.join(" ")),
+        ..rest(
+            "exec",
+            &[
+                ("directory", Text(&exec.directory)),
+                ("script", Text(&exec.script)),
+                ("device", Number(exec.device.into())),
+                ("inode", Number(exec.inode)),
+                ("links", Number(exec.links.into())),
+                ("memfd", Flag(exec.memfd)),
+                ("upper_layer", Flag(exec.upper_layer)),
+                ("uid", Number(exec.uid.into())),
+                ("effective_uid", Number(exec.effective_uid.into())),
+                ("capabilities", Number(exec.capabilities)),
+                ("stopped_in_kernel", Flag(exec.stopped_in_kernel)),
+                ("arguments_truncated", Flag(exec.arguments_truncated)),
+            ],
+        )
     }
 }
 

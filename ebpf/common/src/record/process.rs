@@ -21,7 +21,11 @@ pub struct Fork {
     pub child_parent_pid: u32,
 }
 
-/// A new image is in place. Tail: path, directory, arguments (each ended by a zero byte).
+/// Longest name of a script that is sent, its end cut off where it is longer.
+pub const MAX_SCRIPT: usize = 1024;
+
+/// A new image is in place. Tail: script, path, directory, arguments (each ended by a zero byte). The script is what was asked
+/// for, by the name that was given, where the kernel ran its interpreter instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Exec {
@@ -63,9 +67,13 @@ pub struct Exec {
     pub stopped_for: u32,
     /// Magic number of the executable's filesystem.
     pub filesystem: u32,
+    /// Bytes of the script's name in the tail.
+    pub script_length: u16,
+    /// Zero.
+    pub reserved: [u16; 3],
 }
 
-const _: () = assert!(size_of::<Exec>() == 88);
+const _: () = assert!(size_of::<Exec>() == 96);
 
 /// Facts of an exec for which the kernel program stops a process of a watched cgroup.
 pub mod watch {

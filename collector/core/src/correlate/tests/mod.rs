@@ -51,7 +51,15 @@ fn event(milliseconds: i64, container: &str, pid: u32, parent: u32, body: Body) 
     };
     let position =
         u64::try_from(milliseconds + 1_000_000_000).expect("times lie around noon") * 10 + u64::from(pid % 10);
-    NodeEvent { node: NODE.into(), log_id: "log".into(), position, time: at(milliseconds), actor: Some(actor), body }
+    NodeEvent {
+        node: NODE.into(),
+        log_id: "log".into(),
+        position,
+        time: at(milliseconds),
+        actor: Some(actor),
+        attempt: false,
+        body,
+    }
 }
 
 fn metadata(milliseconds: i64, container: &str, pid: u32) -> NodeEvent {

@@ -30,7 +30,7 @@ fn a_flood_costs_nobody_else_an_event() -> Result<()> {
     let begun = now();
     let mut quiet = container(&place, 0xf0, "shop steady 60")?;
     let mut floods = Vec::new();
-    for (number, (what, times)) in (0xf1..).zip(FLOODS) {
+    for (number, (what, times)) in (0xf1_u8..).zip(FLOODS) {
         let mut flood = container(&place, number, &format!("shop flood {what} {THREADS} {times}"))?;
         flood.wait()?;
         anyhow::ensure!(flood.printed().contains("flooded"), "{}", flood.printed());
@@ -67,9 +67,10 @@ fn a_flood_costs_nobody_else_an_event() -> Result<()> {
     Ok(())
 }
 
-fn container(place: &Place, number: u128, words: &str) -> Result<Container> {
+fn container(place: &Place, number: u8, words: &str) -> Result<Container> {
     let arguments = words.split(' ').map(str::to_owned).collect();
-    let id = format!("{:064x}", u128::from(std::process::id()) << 16 | number);
+    // The first digits name its folder.
+    let id = format!("{number:02x}{:06x}{:056x}", std::process::id(), 0);
     Container::start(
         place,
         &Wanted { id, pod: Pod::shop(), arguments, environment: Vec::new(), network: None, token: "" },

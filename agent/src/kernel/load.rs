@@ -147,11 +147,14 @@ fn object(config: &KernelConfig, layout: &Layout, sensitive: &SensitiveList) -> 
 
 /// A ring is a power of two of whole pages, and pages are 4 KiB on one machine and 64 KiB on another.
 fn ring_size(wanted: u32) -> u32 {
-    const LARGEST: u32 = 1 << 30;
     /// A multiple of every other page size.
     const LARGE_PAGE: u32 = 65_536;
-    let page =
-        sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u32::try_from(size).ok()).unwrap_or(LARGE_PAGE);
+    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u32::try_from(size).ok());
+    whole_pages(wanted, page.unwrap_or(LARGE_PAGE))
+}
+
+fn whole_pages(wanted: u32, page: u32) -> u32 {
+    const LARGEST: u32 = 1 << 30;
     wanted.clamp(page, LARGEST).next_power_of_two()
 }
 
@@ -250,4 +253,20 @@ fn map<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -
 
 fn absent(name: &'static str) -> LoadError {
     LoadError::Map { name, cause: MapError::InvalidName { name: name.to_owned() } }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_is_a_power_of_two_of_whole_pages_of_any_size() {
+        for page in [4096, 16_384, 65_536] {
+            for wanted in [0, 1, 4096, 5000, 65_537, 8 << 20, u32::MAX] {
+                let size = whole_pages(wanted, page);
+                assert!(size.is_power_of_two() && size % page == 0, "{wanted} bytes of pages of {page}: {size}");
+                assert!(size >= wanted.min(1 << 30), "{wanted} bytes of pages of {page}: {size}");
+            }
+        }
+    }
 }

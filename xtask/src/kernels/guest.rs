@@ -20,8 +20,10 @@ const INIT: &str = include_str!("init.sh");
 
 /// Programs of this machine that tests start by name, and for which busybox would not do: it goes by the name that it is started
 /// with. Whatever else it knows stands last in the path.
-const PROGRAMS: &[&str] =
-    &["bash", "cat", "chmod", "cp", "ln", "mkdir", "mv", "rm", "setpriv", "sh", "sleep", "touch", "true", "unshare"];
+const PROGRAMS: &[&str] = &[
+    "bash", "cat", "chmod", "cp", "findmnt", "ln", "lsattr", "mkdir", "mv", "rm", "setpriv", "sh", "sleep", "touch",
+    "true", "unshare",
+];
 
 /// Since Debian 12 these are links on every machine.
 const MERGED: &[&str] = &["bin", "sbin", "lib", "lib64"];

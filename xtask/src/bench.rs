@@ -33,8 +33,9 @@ pub(crate) enum Form {
     Json,
 }
 
-/// Builds and runs every benchmark; gives whether all could run.
-pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
+/// Builds all benchmarks and runs them, or only these: a crate's, by its folder, or a part of the one that has parts. Gives whether
+/// all could run.
+pub(crate) fn run(place: &Place, only: &[String], form: Form) -> Result<bool> {
     ebpf::build(place)?;
     setup::bring(place, Scope::Start)?;
     let step = Step::begin(&place.logs(), "build: release")?;
@@ -44,13 +45,21 @@ pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
     let benches: Vec<_> = programs.iter().filter(|program| program.test && program.name == TARGET).collect();
     step.end(&format!("{} benchmarks", benches.len()));
     let told = build::surroundings(place, &programs)?;
+    let folder =
+        |bench: &build::Program| bench.folder.strip_prefix(&place.root).unwrap_or(&bench.folder).display().to_string();
+    let packages: Vec<String> = benches.iter().map(|bench| folder(bench)).collect();
     let mut measures = Vec::new();
     let mut success = true;
     for bench in benches {
-        let package = bench.folder.strip_prefix(&place.root).unwrap_or(&bench.folder).display().to_string();
+        let package = folder(bench);
+        let Some(parts) = parts(&package, only, &packages) else { continue };
         let step = Step::begin(&place.logs(), &format!("bench: {package}"))?;
         let mut command = Command::new(&bench.path);
-        command.arg("--bench").current_dir(&bench.folder).envs(told.iter().map(|(name, path)| (name, path)));
+        command
+            .arg("--bench")
+            .args(parts)
+            .current_dir(&bench.folder)
+            .envs(told.iter().map(|(name, path)| (name, path)));
         let printed = step.try_run(&mut command)?;
         let found: Vec<&str> = printed.text.lines().filter(|line| line.starts_with('{')).collect();
         step.end(&format!("{} measures", found.len()));
@@ -71,6 +80,15 @@ pub(crate) fn run(place: &Place, form: Form) -> Result<bool> {
         Form::Table => println!("{}", table(measures.iter().map(|(_, measure)| measure))),
     }
     Ok(success)
+}
+
+/// What the benchmark of a crate is asked for; nothing: it is not to run. What is no crate's folder is a part of the tests' benchmark.
+fn parts<'a>(package: &str, only: &'a [String], packages: &[String]) -> Option<Vec<&'a String>> {
+    if only.is_empty() || only.iter().any(|name| name == package) {
+        return Some(Vec::new());
+    }
+    let parts: Vec<&String> = only.iter().filter(|name| !packages.contains(name)).collect();
+    (package == "tests" && !parts.is_empty()).then_some(parts)
 }
 
 fn read(line: &str) -> Result<Measure> {
@@ -121,7 +139,18 @@ fn number(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{number, read, table};
+    use super::{number, parts, read, table};
+
+    #[test]
+    fn only_what_was_asked_for_is_run() {
+        let packages = ["agent", "tests"].map(str::to_owned);
+        let only = ["agent", "added"].map(str::to_owned);
+        assert_eq!(parts("agent", &[], &packages), Some(vec![]));
+        assert_eq!(parts("agent", &only, &packages), Some(vec![]));
+        assert_eq!(parts("agent", &only[1..], &packages), None);
+        assert_eq!(parts("tests", &only, &packages), Some(vec![&only[1]]));
+        assert_eq!(parts("tests", &only[..1], &packages), None);
+    }
 
     #[test]
     fn a_table_says_what_was_measured_and_what_was_asked() {

@@ -149,8 +149,15 @@ Needs root, BPF and Debian's containerd.")]
     /// Measures the release build against its goals.
     #[command(after_help = "Examples:
   cargo xtask bench
-  cargo xtask bench --json   one object a line: name, value, unit, goal, met")]
+  cargo xtask bench --only added   what the sensor costs whoever is watched, in a minute or two
+  cargo xtask bench --json         one object a line: name, value, unit, goal, met
+
+The parts are those of tests/benches: added, flooded, paced, stopped, quarantined; and the folders of crates with a benchmark: agent,
+collector, collector/core, rules.")]
     Bench {
+        /// Only this part; may be given more than once.
+        #[arg(long, value_name = "NAME")]
+        only: Vec<String>,
         /// Prints one JSON object a line instead of a table.
         #[arg(long)]
         json: bool,
@@ -198,7 +205,7 @@ fn run(verb: Verb) -> Result<bool> {
         Verb::Containers { count, at_once } => {
             trial(&place, "containers", &[("--count", count as u64), ("--at-once", at_once as u64)])?;
         }
-        Verb::Bench { json } => return bench::run(&place, if json { Form::Json } else { Form::Table }),
+        Verb::Bench { only, json } => return bench::run(&place, &only, if json { Form::Json } else { Form::Table }),
     }
     Ok(true)
 }

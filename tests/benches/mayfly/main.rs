@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod added;
+mod counted;
 mod flooded;
 mod paced;
 mod quarantined;
@@ -13,8 +14,9 @@ use std::fs;
 use std::path::Path;
 
 use agent::log::{events, segment};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use proto::v1::Event;
+use serde_json::json;
 use tests::world::place::missing;
 
 type Part = (&'static str, fn() -> Result<()>);
@@ -38,6 +40,10 @@ fn main() -> Result<()> {
         eprintln!("skipped: needs {missing}");
         return Ok(());
     }
+    if let Some(unknown) = asked.iter().find(|asked| PARTS.iter().all(|(name, _)| name != asked)) {
+        let parts: Vec<&str> = PARTS.iter().map(|(name, _)| *name).collect();
+        bail!("no part is called {unknown}; there are {}", parts.join(", "));
+    }
     for (name, measure) in PARTS {
         if asked.is_empty() || asked.iter().any(|asked| asked == name) {
             measure()?;
@@ -56,8 +62,13 @@ fn print_at_least(name: &str, value: f64, unit: &str, goal: f64) {
     print_line(name, value, unit, Some(goal), Some(value >= goal));
 }
 
+/// One line, where the machine was too restless to tell.
+fn print_unmeasurable(name: &str, unit: &str, goal: f64) {
+    println!("{}", json!({ "name": name, "value": "unmeasurable", "unit": unit, "goal": goal, "met": null }));
+}
+
 fn print_line(name: &str, value: f64, unit: &str, goal: Option<f64>, met: Option<bool>) {
-    println!("{}", serde_json::json!({ "name": name, "value": value, "unit": unit, "goal": goal, "met": met }));
+    println!("{}", json!({ "name": name, "value": value, "unit": unit, "goal": goal, "met": met }));
 }
 
 /// Gives each event in the log of an agent that has ended, oldest first.

@@ -37,6 +37,12 @@ impl Known {
         if address.is_null() { None } else { Some(Self { address, ..self }) }
     }
 
+    /// Its address, to be read with the functions below.
+    #[inline(always)]
+    pub fn address(self) -> u64 {
+        self.0 as u64
+    }
+
     /// A number of the structure.
     #[inline(always)]
     pub fn field<T: Copy>(self, offset: u32) -> T {

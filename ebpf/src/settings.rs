@@ -14,12 +14,15 @@ static CONFIG: Config = Config {
     datagram_window_ns: 60_000_000_000,
     network_budget: Budget::NONE,
     file_budget: Budget::NONE,
+    agent_cgroup: 0,
     own_pid: 0,
     host_mount_namespace: 0,
     exit_says_group_dead: 0,
     sensitive_folders: 0,
     typed_task: 1,
     registers_in_stack: 0,
+    agent_pid: 0,
+    uring_arguments: 0,
 };
 
 /// The settings, to be read with [`constant`].

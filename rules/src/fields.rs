@@ -113,9 +113,9 @@ known! {
     ExitCode = "ExitCode",
     /// Int: the signal that ended the process; missing when it exited by itself.
     Signal = "Signal",
-    /// Text: path of the file acted on; for a rename, the new path.
+    /// Text: path of the file acted on; for a rename, the new path; for a mount, where; of a setting, below `/proc/sys`.
     TargetFilename = "TargetFilename",
-    /// Text: path before a rename.
+    /// Text: path before a rename; what is mounted.
     SourceFilename = "SourceFilename",
     /// Text: class of a sensitive file: `service_account_token`, `web_identity_token`, `shadow`, `ssh_key`,
     /// `ssh_authorized_keys`, `cloud_credential`, `registry_credential`, `kubeconfig`, or another of the node's
@@ -141,6 +141,33 @@ known! {
     DestinationHostname = "DestinationHostname",
     /// Bool: the destination is an instance metadata service.
     NetImds = "Net.Imds",
+    /// Text: what was done, of events of privilege and the kernel: the system call (`ptrace`, `setns`, `mount`, `memory_file`, …), the
+    /// command of bpf, the operation of an `io_uring`; of the sensor itself: `signal`, `freeze`, `reach`, `bpf`, `file`.
+    Operation = "Operation",
+    /// Text: the request of a ptrace: `attach`, `seize`, `write_memory`, `write_registers`, `trace_me`.
+    Request = "Request",
+    /// Int: what the kernel answered: a negative errno where it refused.
+    Result = "Result",
+    /// Int: flags of the call, as given.
+    Flags = "Flags",
+    /// Int: pid of the process that was reached into, in the initial pid namespace.
+    TargetProcessId = "TargetProcessId",
+    /// Int: effective user after the event.
+    EffectiveUserId = "EffectiveUserId",
+    /// Int: effective capabilities gained by the event, as a bit mask.
+    CapGained = "CapGained",
+    /// Bool: a process of a container is in the host's mount or pid namespace after the event.
+    EntersHost = "EntersHost",
+    /// Bool: the event made or joined another user namespace.
+    NewUserNamespace = "NewUserNamespace",
+    /// Text: name of a module, of a program or map of bpf, of a key.
+    Name = "Name",
+    /// Int: `BPF_PROG_TYPE_*`.
+    ProgramType = "ProgramType",
+    /// Text: type of a filesystem that is mounted.
+    MountType = "MountType",
+    /// Text: the value written to a setting; what of the sensor was reached.
+    Details = "Details",
 }
 
 const fn node(category: &'static str) -> LogSource<'static> {
@@ -167,6 +194,8 @@ pub const NETWORK_CONNECTION: LogSource<'static> = node("network_connection");
 pub const PRIVILEGE: LogSource<'static> = node("privilege");
 /// A change to the kernel itself, or a way into it beside system calls.
 pub const KERNEL: LogSource<'static> = node("kernel");
+/// Somebody reached for the sensor itself.
+pub const SENSOR_TAMPERING: LogSource<'static> = node("sensor_tampering");
 /// An entry of AWS `CloudTrail`.
 pub const CLOUDTRAIL: LogSource<'static> =
     LogSource { category: None, product: Some("aws"), service: Some("cloudtrail") };
@@ -186,6 +215,7 @@ pub const WELL_KNOWN: &[LogSource<'static>] = &[
     FILE_CHANGE,
     PRIVILEGE,
     KERNEL,
+    SENSOR_TAMPERING,
     CLOUDTRAIL,
     KUBERNETES_AUDIT,
 ];

@@ -11,6 +11,8 @@ pub(crate) struct Done {
     pub(crate) pid: u32,
     /// What the kernel answered: a negative errno where it refused.
     pub(crate) result: i32,
+    /// To which process, or else another number that it said.
+    pub(crate) other: u32,
 }
 
 /// Runs it.
@@ -26,8 +28,10 @@ pub(crate) fn run(mut command: Command) -> Done {
     let pid = child.id();
     let output = child.wait_with_output().expect("the stimulus ends");
     assert!(output.status.success(), "the stimulus failed: {:?}", output.status);
-    let text = String::from_utf8(output.stdout).expect("it writes a number");
-    Done { pid, result: text.trim().parse().expect("it writes a number") }
+    let text = String::from_utf8(output.stdout).expect("it writes numbers");
+    let mut numbers = text.split_whitespace().map(|word| word.parse::<i32>().expect("it writes numbers"));
+    let result = numbers.next().expect("it writes a number");
+    Done { pid, result, other: numbers.next().map_or(0, i32::unsigned_abs) }
 }
 
 /// The program's place.

@@ -46,8 +46,8 @@ pub(crate) fn config() -> KernelConfig {
 impl Watch {
     fn begin() -> Self {
         let kernel = Kernel::load(&config()).expect("load the kernel programs");
-        for hook in kernel.hooks().iter().filter(|hook| !hook.attached) {
-            println!("refused: {} ({})", hook.name, hook.refusal());
+        for hook in kernel.hooks() {
+            hook.refusals.iter().for_each(|refusal| println!("{}: {refusal}", hook.name));
         }
         let mut rings = kernel.take_rings().expect("nobody took the rings before");
         let records = Arc::new((Mutex::new(Vec::new()), Condvar::new()));

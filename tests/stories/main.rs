@@ -3,6 +3,7 @@
 
 mod a_container_that_lived_50_ms_is_attributed;
 mod a_containers_first_program_is_seen_from_the_agents_first_moment;
+mod a_container_that_only_starts_raises_nothing;
 mod a_crashed_agent_resends_and_nothing_is_twice;
 mod a_failed_action_is_undone;
 mod a_flood_costs_nobody_else_an_event;

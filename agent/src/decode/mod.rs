@@ -7,6 +7,7 @@ mod privilege;
 mod tail;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use ebpf_common::header::{self, Header, Kind, flag};
 use ebpf_common::record::{self, process::watch};
@@ -16,6 +17,7 @@ use tail::Tail;
 
 pub use kernel::Change;
 pub use privilege::Privilege;
+pub use texts::Worded;
 
 /// Why bytes are not a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -105,9 +107,9 @@ pub enum Body<'a> {
     /// A mode was changed.
     FileChmod(FileChmod<'a>),
     /// Powers taken, and used on other processes.
-    Privilege(Privilege),
+    Privilege(Privilege<'a>),
     /// A change to the kernel itself.
-    Kernel(Change),
+    Kernel(Change<'a>),
     /// A cgroup was made.
     CgroupMade(Cgroup<'a>),
     /// A cgroup was removed.
@@ -246,8 +248,19 @@ fn body<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Body<'a>, Mal
         Kind::FileUnlink => Body::FileUnlink(file_unlink(kind, header, rest)?),
         Kind::FileRename => Body::FileRename(file_rename(kind, header, rest)?),
         Kind::FileChmod => Body::FileChmod(file_chmod(kind, header, rest)?),
-        Kind::Userfault => Body::Privilege(privilege::userfault(header, rest)?),
-        Kind::UringSetup => Body::Kernel(kernel::uring_setup(header, rest)?),
+        Kind::Credentials | Kind::Reach | Kind::Namespaces | Kind::Root | Kind::Userfault | Kind::Key => {
+            Body::Privilege(privilege::body(kind, header, rest)?)
+        }
+        Kind::Module
+        | Kind::Bpf
+        | Kind::PerfEvent
+        | Kind::Kexec
+        | Kind::UringSetup
+        | Kind::UringRegister
+        | Kind::UringRequest
+        | Kind::Mount
+        | Kind::Sysctl
+        | Kind::Tamper => Body::Kernel(kernel::body(kind, header, rest)?),
         Kind::CgroupMade => Body::CgroupMade(cgroup(kind, header, rest)?),
         Kind::CgroupGone => Body::CgroupGone(cgroup(kind, header, rest)?),
     })

@@ -35,7 +35,7 @@ fn exec(path: &[u8], directory: &[u8], script: &[u8], arguments: &[u8]) -> Vec<u
 
 fn one_of_each() -> Vec<Vec<u8>> {
     let flow = Flow { remote_port: 443, ..Flow::EMPTY };
-    vec![
+    let mut all = vec![
         bytes(Kind::Fork, record::Fork { child_start_ns: 1, child_pid: 2, child_parent_pid: 3 }.as_bytes(), b""),
         exec(b"/bin/cat", b"/root", b"./list", b"cat\0/etc/shadow\0"),
         bytes(Kind::Exit, record::Exit { code: 3, signal: 0 }.as_bytes(), b""),
@@ -77,10 +77,36 @@ fn one_of_each() -> Vec<Vec<u8>> {
             record::FileChmod { name_length: 2, ..record::FileChmod::new_zeroed() }.as_bytes(),
             b"/x",
         ),
-        bytes(Kind::Userfault, record::Userfault { flags: 1, result: 3 }.as_bytes(), b""),
-        bytes(Kind::UringSetup, record::UringSetup::new_zeroed().as_bytes(), b""),
         bytes(Kind::CgroupMade, record::Cgroup { path_length: 2, ..record::Cgroup::new_zeroed() }.as_bytes(), b"/x"),
         bytes(Kind::CgroupGone, record::Cgroup { path_length: 2, ..record::Cgroup::new_zeroed() }.as_bytes(), b"/x"),
+    ];
+    all.extend(of_privilege_and_kernel());
+    all
+}
+
+fn of_privilege_and_kernel() -> Vec<Vec<u8>> {
+    let texts = [1, 2, 3, 4];
+    vec![
+        bytes(Kind::Credentials, record::CredentialsChanged::new_zeroed().as_bytes(), b""),
+        bytes(Kind::Reach, record::Reach::new_zeroed().as_bytes(), b""),
+        bytes(Kind::Namespaces, record::NamespacesChanged::new_zeroed().as_bytes(), b""),
+        bytes(Kind::Root, record::Root { texts, ..record::Root::new_zeroed() }.as_bytes(), b"abbcccdddd"),
+        bytes(Kind::Userfault, record::Userfault { flags: 1, result: 3 }.as_bytes(), b""),
+        bytes(Kind::Key, record::Key { texts, ..record::Key::new_zeroed() }.as_bytes(), b"abbcccdddd"),
+        bytes(Kind::Module, record::Module { texts, ..record::Module::new_zeroed() }.as_bytes(), b"abbcccdddd"),
+        bytes(Kind::Bpf, record::Bpf::new_zeroed().as_bytes(), b""),
+        bytes(Kind::PerfEvent, record::PerfEvent::new_zeroed().as_bytes(), b""),
+        bytes(Kind::Kexec, record::Kexec { texts, ..record::Kexec::new_zeroed() }.as_bytes(), b"abbcccdddd"),
+        bytes(Kind::UringSetup, record::UringSetup::new_zeroed().as_bytes(), b""),
+        bytes(Kind::UringRegister, record::UringRegister::new_zeroed().as_bytes(), b""),
+        bytes(
+            Kind::UringRequest,
+            record::UringRequest { texts, ..record::UringRequest::new_zeroed() }.as_bytes(),
+            b"abbcccdddd",
+        ),
+        bytes(Kind::Mount, record::Mount { texts, ..record::Mount::new_zeroed() }.as_bytes(), b"abbcccdddd"),
+        bytes(Kind::Sysctl, record::Sysctl { texts, ..record::Sysctl::new_zeroed() }.as_bytes(), b"abbcccdddd"),
+        bytes(Kind::Tamper, record::Tamper::new_zeroed().as_bytes(), b""),
     ]
 }
 

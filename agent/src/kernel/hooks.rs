@@ -8,7 +8,8 @@ use std::io;
 use std::path::Path;
 
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSockAddr, FEntry, FExit, KProbe, Lsm, ProgramError, TracePoint,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSockAddr, CgroupSysctl, FEntry, FExit, KProbe, Lsm, ProgramError,
+    TracePoint,
 };
 use aya::{Btf, Ebpf};
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
@@ -164,9 +165,15 @@ fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), Progr
             program.attach().map(drop)
         }
         Attach::Tracepoint { category, name } => tracepoint(program.try_into()?, category, name),
+        Attach::SyscallEnter(call) => tracepoint(program.try_into()?, "syscalls", &format!("sys_enter_{call}")),
         Attach::SyscallExit(call) => tracepoint(program.try_into()?, "syscalls", &format!("sys_exit_{call}")),
         Attach::RootCgroupAddress => {
             let program: &mut CgroupSockAddr = program.try_into()?;
+            program.load()?;
+            program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
+        }
+        Attach::RootCgroupSysctl => {
+            let program: &mut CgroupSysctl = program.try_into()?;
             program.load()?;
             program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
         }
@@ -189,7 +196,10 @@ fn unload(program: &mut aya::programs::Program) {
 }
 
 fn tracepoint(program: &mut TracePoint, category: &str, name: &str) -> Result<(), ProgramError> {
-    program.load()?;
+    // One program may hang at many calls.
+    if program.fd().is_err() {
+        program.load()?;
+    }
     program.attach(category, name).map(drop)
 }
 

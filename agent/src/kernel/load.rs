@@ -25,7 +25,7 @@ use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
 use super::sensitive::{Keys, PatternError, SensitiveList};
 use super::tiers::Tiers;
-use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, mounts};
+use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, mounts, own};
 
 /// Aligned, as the loader wants it.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
@@ -87,9 +87,13 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         told => told?,
     };
     let layout = offsets::layout()?;
-    let mut ebpf = object(config, &layout, &sensitive)?;
+    let mut ebpf = object(config, &layout, &sensitive, own::cgroup(&root))?;
     fill(&mut ebpf, config, &sensitive)?;
     let hooks = attach(&mut ebpf, config, &root)?;
+    let mut own: HashMap<_, u64, u32> = borrowed(&mut ebpf, "OWN")?;
+    for key in own::keys() {
+        own.insert(key, 1, 0).map_err(|cause| LoadError::Map { name: "OWN", cause })?;
+    }
     let mut cgroups: HashMap<MapData, u64, u32> = map(&mut ebpf, "CGROUPS")?;
     // After the hook on new ones: between the two every cgroup is seen at least once.
     let mut accounts = Accounts::new(map(&mut ebpf, "ACCOUNTS")?, map(&mut ebpf, "SPARE")?, map(&mut ebpf, "PAYERS")?);
@@ -118,7 +122,12 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
 }
 
 /// The maps are made and the constants set; no program is in the kernel yet.
-fn object(config: &KernelConfig, layout: &Layout, sensitive: &SensitiveList) -> Result<Ebpf, LoadError> {
+fn object(
+    config: &KernelConfig,
+    layout: &Layout,
+    sensitive: &SensitiveList,
+    agent_cgroup: u64,
+) -> Result<Ebpf, LoadError> {
     let host = match config.host_mount_namespace {
         Some(given) => given,
         None => host_namespace().map_err(LoadError::HostNamespace)?,
@@ -127,12 +136,15 @@ fn object(config: &KernelConfig, layout: &Layout, sensitive: &SensitiveList) -> 
         datagram_window_ns: u64::try_from(config.datagram_window.as_nanos()).unwrap_or(u64::MAX),
         network_budget: config.budgets.network.in_kernel(ring_size(config.rings.network)),
         file_budget: config.budgets.file.in_kernel(ring_size(config.rings.file)),
+        agent_cgroup,
         own_pid: if config.exclude_self { std::process::id() } else { 0 },
         host_mount_namespace: host,
         exit_says_group_dead: u32::from(layout.exit_says_group_dead),
         sensitive_folders: u32::from(!sensitive.folders.is_empty()),
         typed_task: u32::from(layout.typed_task),
         registers_in_stack: layout.registers_in_stack,
+        agent_pid: std::process::id(),
+        uring_arguments: u32::try_from(layout.uring_arguments).unwrap_or(0),
     };
     EbpfLoader::new()
         .override_global("CONFIG", constants.as_bytes(), true)

@@ -11,6 +11,7 @@ mod hooks;
 mod load;
 mod mounts;
 mod offsets;
+mod own;
 mod quarantine;
 mod ring;
 mod sensitive;

@@ -54,6 +54,8 @@ pub(super) struct Layout {
     pub(super) typed_task: bool,
     /// Where a task's registers stand in its stack, for kernels that do not give them to programs; 0: this one does.
     pub(super) registers_in_stack: u32,
+    /// How many arguments the tracepoint of a request to an `io_uring` has; 0: there is none.
+    pub(super) uring_arguments: usize,
 }
 
 /// Bytes of a task's stack on x86-64, where the registers of its system call stand at the very end. Other machines are
@@ -80,11 +82,14 @@ pub(super) fn layout() -> Result<Layout, OffsetError> {
         Some(size) if !kernel.has_helper("BPF_FUNC_task_pt_regs") => STACK.saturating_sub(size),
         _ => 0,
     };
+    let points = ["io_uring_submit_req", "io_uring_submit_sqe"];
+    let uring_arguments = points.iter().find_map(|point| kernel.tracepoint_arguments(point)).unwrap_or(0);
     Ok(Layout {
         offsets,
         exit_says_group_dead,
         typed_task: kernel.has_helper("BPF_FUNC_get_current_task_btf"),
         registers_in_stack,
+        uring_arguments,
     })
 }
 

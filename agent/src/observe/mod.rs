@@ -3,15 +3,20 @@
 //! Takes decoded records in the order in which they arrive; gives one event or several (a container that became known stands
 //! before what it did). Cannot fail: what is not known is said to be unknown. Positions are the log's to give.
 
+mod call;
 mod file;
 mod kernel;
 pub mod lost_exec;
 mod network;
 pub mod node_event;
 pub mod path;
+mod powers;
 mod privilege;
 mod process;
 pub mod sensitive;
+mod tamper;
+
+use std::path::PathBuf;
 
 use ebpf_common::header::{Header, flag};
 use proto::v1::actor::Origin as WireOrigin;
@@ -23,12 +28,14 @@ use crate::decode::{Body, Record};
 use crate::origin::runtime::Link;
 use crate::origin::{Origin, Subject};
 use sensitive::Sensitive;
+use tamper::Own;
 
 /// Makes events of records. Owns what it learned of processes and containers on the way.
 #[derive(Debug)]
 pub struct Observer {
     origin: Origin,
     sensitive: Sensitive,
+    own: Own,
     // Kept between records, so that a record that says nothing new of a container allocates nothing for it.
     said: Vec<ContainerSeen>,
     silent: u64,
@@ -42,7 +49,13 @@ impl Observer {
 
     /// An observer with a list of sensitive paths: the one that the kernel programs were given.
     pub fn with_sensitive(origin: Origin, sensitive: Sensitive) -> Self {
-        Self { origin, sensitive, said: Vec::new(), silent: 0 }
+        Self { origin, sensitive, own: Own::default(), said: Vec::new(), silent: 0 }
+    }
+
+    /// Tells what others do to these folders of the agent's as what it is: done to the agent.
+    #[must_use]
+    pub fn guarding(self, folders: Vec<PathBuf>) -> Self {
+        Self { own: Own { folders, pid: std::process::id() }, ..self }
     }
 
     /// From now on container runtimes are asked for names as well.
@@ -107,8 +120,8 @@ impl Observer {
             Body::FileUnlink(unlink) => file::unlink(record, unlink),
             Body::FileRename(rename) => file::rename(record, rename),
             Body::FileChmod(chmod) => file::chmod(record, chmod),
-            Body::Privilege(privilege) => privilege::body(*privilege),
-            Body::Kernel(change) => kernel::body(change),
+            Body::Privilege(privilege) => privilege::body(record, privilege, self.origin.host_mounts()),
+            Body::Kernel(change) => kernel::body(record, change),
         };
         if file::is_chance_hit(&body) {
             self.silent += 1;
@@ -118,6 +131,8 @@ impl Observer {
         let made = Stamp { sequence: 0, ..stamp };
         out.extend(self.said.drain(..).map(|seen| made.event(clock, None, Wire::ContainerSeen(seen))));
         let attempt = record.has(flag::ATTEMPT);
+        let tampered = self.own.tampered(&body, &actor, record.has(flag::TAMPER));
+        out.extend(tampered.map(|body| made.event(clock, Some(actor.clone()), body)));
         out.push(Event { attempt, ..stamp.event(clock, Some(actor), body) });
     }
 

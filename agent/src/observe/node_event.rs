@@ -10,7 +10,7 @@ use proto::v1::event::Body;
 use proto::v1::{Actor, Entry, Event, Flow};
 use rules::{Field, Known, LogSource, Value, fields};
 
-use super::{file, network};
+use super::{file, network, powers};
 use crate::origin::Origin;
 use crate::origin::container::Container;
 use crate::origin::image::{Image, join_arguments};
@@ -43,8 +43,7 @@ pub fn sources(event: &Event) -> [Option<LogSource<'static>>; 2] {
         Some(Body::FileUnlink(_)) => [Some(fields::FILE_DELETE), None],
         Some(Body::FileRename(_)) => [Some(fields::FILE_RENAME), None],
         Some(Body::FileChmod(_)) => [Some(fields::FILE_CHANGE), None],
-        Some(Body::UserfaultMade(_)) => [Some(fields::PRIVILEGE), None],
-        Some(Body::UringMade(_)) => [Some(fields::KERNEL), None],
+        Some(body) if powers::source(body).is_some() => [powers::source(body), None],
         Some(Body::Connect(_) | Body::Accept(_) | Body::DatagramFlow(_)) => [Some(fields::NETWORK_CONNECTION), None],
         _ => [None, None],
     }
@@ -231,6 +230,10 @@ impl<'a> NodeEvent<'a> {
             _ => self.process_field(field),
         }
     }
+
+    fn of_powers(&self, field: Known) -> Value<'a> {
+        self.event.body.as_ref().map_or(Value::Missing, |body| powers::field(body, field))
+    }
 }
 
 impl rules::Event for NodeEvent<'_> {
@@ -239,7 +242,11 @@ impl rules::Event for NodeEvent<'_> {
     }
 
     fn field<'a>(&'a self, field: &'a Field) -> Value<'a> {
-        field.known().map_or(Value::Missing, |known| self.known(known))
+        match field.known().map(|known| (known, self.of_powers(known))) {
+            Some((known, Value::Missing)) => self.known(known),
+            Some((_, value)) => value,
+            None => Value::Missing,
+        }
     }
 
     fn each_text(&self, visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {

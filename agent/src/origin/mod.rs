@@ -160,6 +160,11 @@ impl Origin {
         }
     }
 
+    /// Inode number of the host's mount namespace, where it is known.
+    pub fn host_mounts(&self) -> Option<u32> {
+        self.host_mount_namespace
+    }
+
     /// The mount of `/proc` that was given.
     pub fn proc(&self) -> &Path {
         &self.settings.proc

@@ -99,7 +99,7 @@ pub(super) fn kernel_config(config: &Config, sensitive: &Sensitive, engine: &Eng
 }
 
 /// What knows this machine's processes.
-pub(super) fn observer(sensitive: Sensitive, kernel: &Kernel) -> Observer {
+pub(super) fn observer(config: &Config, sensitive: Sensitive, kernel: &Kernel) -> Observer {
     let tree = kernel.cgroup_root();
     if !tree.exists() {
         tracing::warn!(
@@ -107,7 +107,7 @@ pub(super) fn observer(sensitive: Sensitive, kernel: &Kernel) -> Observer {
         );
     }
     let settings = OriginSettings { cgroups: tree.exists().then(|| tree.to_owned()), ..OriginSettings::default() };
-    Observer::with_sensitive(Origin::new(settings), sensitive)
+    Observer::with_sensitive(Origin::new(settings), sensitive).guarding(vec![config.data.clone()])
 }
 
 /// The talks with container runtimes, whose answers the observer takes from now on.

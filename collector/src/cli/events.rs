@@ -132,7 +132,8 @@ fn what(event: &NodeEvent) -> String {
     }
 }
 
-fn facts(kind: &str, facts: &[Named<'_>], result: i32) -> String {
+fn facts(kind: &str, facts: &[Named<'_>], result: Option<i32>) -> String {
     let facts: Vec<String> = facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
-    format!("{} {} = {result}", say::words(kind), facts.join(" "))
+    let result = result.map_or(String::new(), |result| format!(" = {result}"));
+    format!("{} {}{result}", say::words(kind), facts.join(" "))
 }

@@ -23,8 +23,22 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
         Wire::Exit(exit) => Body::Exit { code: exit.code, signal: exit.signal },
         Wire::FileOpen(_) | Wire::FileUnlink(_) | Wire::FileRename(_) | Wire::FileChmod(_) => file(wire)?,
         Wire::Connect(_) | Wire::Accept(_) | Wire::Close(_) | Wire::DatagramFlow(_) => network(wire)?,
-        Wire::UserfaultMade(_) => Body::Privilege(Box::new(privilege(&wire)?)),
-        Wire::UringMade(_) => Body::Kernel(Box::new(kernel(&wire)?)),
+        Wire::CredentialsChanged(_)
+        | Wire::ProcessReached(_)
+        | Wire::NamespacesChanged(_)
+        | Wire::RootChanged(_)
+        | Wire::UserfaultMade(_)
+        | Wire::KeyUsed(_) => Body::Privilege(Box::new(privilege(wire)?)),
+        Wire::ModuleChanged(_)
+        | Wire::BpfUsed(_)
+        | Wire::PerfEventOpened(_)
+        | Wire::KexecLoaded(_)
+        | Wire::UringMade(_)
+        | Wire::UringRegistered(_)
+        | Wire::UringRequested(_)
+        | Wire::MountChanged(_)
+        | Wire::SysctlWritten(_)
+        | Wire::SelfTamper(_) => Body::Kernel(Box::new(kernel(wire)?)),
         Wire::ContainerSeen(seen) => Body::ContainerSeen(Box::new(container(seen))),
         Wire::ContainerGone(gone) => Body::ContainerGone { container_id: gone.container_id },
         Wire::Loss(loss) => Body::Loss {

@@ -14,6 +14,8 @@ pub struct Config {
     pub network_budget: Budget,
     /// What each cgroup may send of files.
     pub file_budget: Budget,
+    /// The version 2 cgroup of the agent; 0: not known.
+    pub agent_cgroup: u64,
     /// Records about this process are counted as excluded, but those of the class process; 0: of none.
     pub own_pid: u32,
     /// Inode number of the initial mount namespace: what runs in it is never stopped at exec, because a container runtime
@@ -27,6 +29,11 @@ pub struct Config {
     pub typed_task: u32,
     /// Where the registers of a system call stand in its task's stack; 0: the kernel gives them (since 5.15).
     pub registers_in_stack: u32,
+    /// The agent: what is done to it is told as that.
+    pub agent_pid: u32,
+    /// How many arguments the tracepoint of a request to an `io_uring` has, its own context among them: what they are has changed
+    /// with their number. 0: this kernel has none.
+    pub uring_arguments: u32,
 }
 
 /// Length of a key that is one component of a path: as long as the longest name of a pattern, zero bytes after it.
@@ -37,6 +44,14 @@ pub type Component = [u8; COMPONENT];
 
 /// Most patterns of the sensitive list: a bit each.
 pub const MAX_SENSITIVE: usize = 64;
+
+/// What the agent put into the kernel, in the upper half of a key of its table; the kernel's number of it is in the lower.
+pub mod own {
+    /// A program.
+    pub const PROGRAM: u64 = 1;
+    /// A map.
+    pub const MAP: u64 = 2;
+}
 
 /// Marks in the table of cgroups, beside the bits of [`crate::record::process::watch`].
 pub mod cgroup {

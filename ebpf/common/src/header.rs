@@ -80,6 +80,8 @@ pub mod flag {
     pub const FROM_PROC: u32 = 1 << 12;
     /// Somebody was about to do this, and the kernel had not answered yet: it may have refused it, or failed.
     pub const ATTEMPT: u32 = 1 << 13;
+    /// What the record tells was done to the agent itself, or to what it put into the kernel.
+    pub const TAMPER: u32 = 1 << 14;
 }
 
 /// What a record tells.
@@ -112,15 +114,43 @@ pub enum Kind {
     FileRename = 34,
     /// A mode was changed.
     FileChmod = 35,
+    /// What a process may act as was changed.
+    Credentials = 48,
+    /// A process reached into another.
+    Reach = 49,
+    /// A process is in other namespaces, or its child is.
+    Namespaces = 50,
+    /// A process has another root folder.
+    Root = 51,
     /// A descriptor that is told of page faults was asked for.
     Userfault = 52,
+    /// A key of the kernel's was used.
+    Key = 53,
+    /// A kernel module was loaded or removed.
+    Module = 64,
+    /// A command of bpf(2) that puts something into the kernel, or takes hold of it.
+    Bpf = 65,
+    /// A performance event was opened.
+    PerfEvent = 66,
+    /// Another kernel was made ready.
+    Kexec = 67,
     /// An `io_uring` was asked for.
     UringSetup = 68,
+    /// An `io_uring` was changed.
+    UringRegister = 69,
+    /// A request was given to an `io_uring`.
+    UringRequest = 70,
+    /// Something was mounted, moved or unmounted.
+    Mount = 71,
+    /// A setting of the kernel was written.
+    Sysctl = 72,
+    /// Somebody reached for the agent itself, by a way that has no record of its own.
+    Tamper = 73,
 }
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 29] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -134,8 +164,22 @@ impl Kind {
         Self::FileUnlink,
         Self::FileRename,
         Self::FileChmod,
+        Self::Credentials,
+        Self::Reach,
+        Self::Namespaces,
+        Self::Root,
         Self::Userfault,
+        Self::Key,
+        Self::Module,
+        Self::Bpf,
+        Self::PerfEvent,
+        Self::Kexec,
         Self::UringSetup,
+        Self::UringRegister,
+        Self::UringRequest,
+        Self::Mount,
+        Self::Sysctl,
+        Self::Tamper,
     ];
 
     /// The kind with this number.

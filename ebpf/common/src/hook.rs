@@ -1,6 +1,9 @@
 //! The table of hooks as data: what is told, by which ways, which programs hang where for each, since which kernel. A new way is
 //! a new line here and a program of that name; the agent takes the first way that the running kernel grants.
 
+mod kernel;
+mod privilege;
+
 use crate::header::Kind;
 
 /// The way into the kernel, from the one that most kernels and lockdowns allow to the one that sees most.
@@ -56,8 +59,12 @@ pub enum Attach {
         /// The tracepoint in it.
         name: &'static str,
     },
+    /// The begin of one system call, by its name: only where its end does not know what was before.
+    SyscallEnter(&'static str),
     /// The end of one system call, by its name.
     SyscallExit(&'static str),
+    /// The root of the version 2 cgroup tree, for settings below `/proc/sys`.
+    RootCgroupSysctl,
     /// The root of the version 2 cgroup tree, for socket addresses.
     RootCgroupAddress,
     /// A cgroup, when it is quarantined: until then the program is only loaded.
@@ -263,18 +270,21 @@ pub const HOOKS: &[Hook] = &[
             )
         ),
     ),
-    hook(
-        "userfault",
-        "privilege",
-        &[Kind::Userfault],
-        &[tracepoints(OLDEST, &[syscall("sys_exit_userfaultfd", "userfaultfd")])],
-    ),
-    hook(
-        "uring_setup",
-        "kernel",
-        &[Kind::UringSetup],
-        &[tracepoints(OLDEST, &[syscall("sys_exit_io_uring_setup", "io_uring_setup")])],
-    ),
+    privilege::CREDENTIALS,
+    privilege::REACH,
+    privilege::NAMESPACES,
+    privilege::ROOT,
+    privilege::USERFAULT,
+    privilege::KEY,
+    kernel::MODULE,
+    kernel::BPF,
+    kernel::PERF_EVENT,
+    kernel::KEXEC,
+    kernel::URING,
+    kernel::URING_REQUEST,
+    kernel::MOUNT,
+    kernel::SYSCTL,
+    kernel::TAMPER,
     hook(
         "quarantine",
         "network",

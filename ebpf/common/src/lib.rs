@@ -15,8 +15,22 @@
 //!           │ FileUnlink 56    │ path │ name │ directory
 //!           │ FileRename 96    │ name │ directory │ new name │ new directory
 //!           │ FileChmod 64     │ path │ name │ directory
+//!           │ Credentials 72
+//!           │ Reach 40
+//!           │ Namespaces 104
+//!           │ Root 16          │ four texts
 //!           │ Userfault 8
+//!           │ Key 24           │ four texts
+//!           │ Module 24        │ four texts
+//!           │ Bpf 48
+//!           │ PerfEvent 40
+//!           │ Kexec 24         │ four texts
 //!           │ UringSetup 16
+//!           │ UringRegister 16
+//!           │ UringRequest 24  │ four texts
+//!           │ Mount 24         │ four texts
+//!           │ Sysctl 16        │ four texts
+//!           │ Tamper 32
 //!           │ CgroupMade 16    │ path
 //!           │ CgroupGone 16    │ path
 //! ```

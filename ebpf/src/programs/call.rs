@@ -15,6 +15,8 @@ use crate::{config, offset, read};
 /// Where the answer stands behind a syscall tracepoint's common fields and number, the same on all 64-bit machines.
 /// <https://github.com/torvalds/linux/blob/v6.18/include/trace/syscall.h>
 const ANSWER: usize = 16;
+/// Where its number stands.
+const NUMBER: usize = 8;
 
 /// `AT_FDCWD`: relative names start at the working directory.
 pub const WORKING_DIRECTORY: i32 = -100;
@@ -25,6 +27,19 @@ pub fn answer(context: &TracePointContext) -> i32 {
     // SAFETY: eight aligned bytes inside the context; the verifier checks them against this program type.
     let answer = unsafe { context.as_ptr().cast::<i64>().add(ANSWER / size_of::<i64>()).read() };
     answer as i32
+}
+
+/// The number of the call on this machine.
+#[inline(always)]
+pub fn number(context: &TracePointContext) -> u32 {
+    // SAFETY: four aligned bytes inside the context; the verifier checks them against this program type.
+    unsafe { context.as_ptr().cast::<u32>().add(NUMBER / size_of::<u32>()).read() }
+}
+
+/// The current process, in the host's pid namespace.
+#[inline(always)]
+pub fn process() -> u32 {
+    Known::task().field(offset!(task_tgid))
 }
 
 /// The registers that the call was entered with.

@@ -19,7 +19,7 @@ use ebpf_common::record::{FileOpen, FileRename, Object};
 use ebpf_common::{Class, Header, Kind};
 
 use super::call::{self, Arguments, WORKING_DIRECTORY};
-use super::enforce;
+use super::{enforce, privilege_reach};
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::path::{self, Place};
@@ -125,6 +125,9 @@ pub fn found(file: u64, ask: impl Fn() -> Open) -> Option<()> {
     }
     let inode = read::pointer(file, offset!(file_inode))?;
     let file_mode = read::field::<u16>(inode, offset!(inode_mode))?;
+    if mode & MODE_WRITE != 0 {
+        privilege_reach::memory_opened(result, place.dentry, inode);
+    }
     if filter::excluded(Class::File) {
         return None;
     }

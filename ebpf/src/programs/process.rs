@@ -10,7 +10,7 @@ use ebpf_common::record::process::{MAX_ARGUMENTS, MAX_DIRECTORY, MAX_PATH, MAX_S
 use ebpf_common::record::{Exec, Exit, Fork};
 use ebpf_common::{Class, Header, Kind};
 
-use super::{call, enforce};
+use super::{call, enforce, privilege_namespaces};
 use crate::emit::{self, About, Wake};
 use crate::identity::{Identity, current_task};
 use crate::path::{self, Place};
@@ -44,6 +44,7 @@ fn sched_process_fork(context: BtfTracePointContext) -> i32 {
     let body = Fork { child_start_ns: start.unwrap_or(0), child_pid, child_parent_pid: parent.unwrap_or(0) };
     let about = About::new(Kind::Fork, flags | enforce::container(identity.cgroup_id), Wake::Later);
     emit::plain(Class::Process, about, &identity, body);
+    privilege_namespaces::forked(child);
     0
 }
 

@@ -7,6 +7,7 @@ mod interpreted;
 mod narrow;
 mod races;
 mod uring;
+mod powers;
 
 use tests::evasion::{self, Case};
 

@@ -3,6 +3,7 @@
 
 mod entities;
 mod finding;
+mod powers;
 mod processes;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 use rules::fields::{self, Known as FieldName};
 use rules::{Event, Field, LogSource, Value};
 
+use super::powers;
 use super::processes::{Known, Program};
 use crate::model::event::{ContainerSeen, Entry, Flow};
 use crate::model::{Body, NodeEvent, Origin};
@@ -28,8 +29,7 @@ pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
         Body::Connect { .. } | Body::Accept { .. } | Body::DatagramFlow { .. } => {
             [Some(fields::NETWORK_CONNECTION), None]
         }
-        Body::Privilege(_) => [Some(fields::PRIVILEGE), None],
-        Body::Kernel(_) => [Some(fields::KERNEL), None],
+        Body::Privilege(_) | Body::Kernel(_) => [powers::source(body), None],
         Body::Fork { .. }
         | Body::Close { .. }
         | Body::ContainerSeen(_)
@@ -185,6 +185,10 @@ impl Event for NodeView<'_> {
 
     fn field<'a>(&'a self, field: &'a Field) -> Value<'a> {
         let Some(name) = field.known() else { return Value::Missing };
+        let of_powers = powers::field(&self.event.body, name);
+        if !matches!(of_powers, Value::Missing) {
+            return of_powers;
+        }
         match name {
             FieldName::ContainerId
             | FieldName::ContainerRuntime

@@ -10,6 +10,8 @@ use super::event::Raw;
 pub enum Fact<'a> {
     /// A number.
     Number(u64),
+    /// A number that may be negative.
+    Signed(i64),
     /// Set or not.
     Flag(bool),
     /// A word of ours.
@@ -22,6 +24,7 @@ impl fmt::Display for Fact<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Number(number) => write!(formatter, "{number}"),
+            Self::Signed(number) => write!(formatter, "{number}"),
             Self::Flag(flag) => write!(formatter, "{flag}"),
             Self::Word(word) => formatter.write_str(word),
             Self::Text(text) => write!(formatter, "{text}"),

@@ -5,7 +5,7 @@ use collector_core::model::event::{Exec, Flow, Raw};
 use collector_core::model::fact::Fact;
 use collector_core::model::{Actor, Body, Origin};
 
-use Fact::{Flag, Number, Text, Word};
+use Fact::{Flag, Number, Signed, Text, Word};
 
 /// What a body gives to the columns.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -58,10 +58,8 @@ pub fn row(body: &Body) -> Row {
         Body::DatagramFlow { flow, metadata_service } => {
             Row { flow: Some(*flow), ..rest("datagram_flow", &[("metadata_service", Flag(*metadata_service))]) }
         }
-        Body::Privilege(privilege) => {
-            Row { result: Some(privilege.result()), ..rest(privilege.kind(), &privilege.facts()) }
-        }
-        Body::Kernel(change) => Row { result: Some(change.result()), ..rest(change.kind(), &change.facts()) },
+        Body::Privilege(privilege) => Row { result: privilege.result(), ..rest(privilege.kind(), &privilege.facts()) },
+        Body::Kernel(change) => Row { result: change.result(), ..rest(change.kind(), &change.facts()) },
         Body::ContainerSeen(_)
         | Body::ContainerGone { .. }
         | Body::Loss { .. }
@@ -157,6 +155,7 @@ fn rest(kind: &'static str, facts: &[(&str, Fact<'_>)]) -> Row {
         json.push_str("\":");
         match fact {
             Number(number) => json.push_str(&number.to_string()),
+            Signed(number) => json.push_str(&number.to_string()),
             Flag(flag) => json.push_str(if *flag { "true" } else { "false" }),
             Word(word) => json.push_str(&serde_json::Value::from(*word).to_string()),
             Text(raw) => json.push_str(&serde_json::Value::from(text(raw)).to_string()),

@@ -1,5 +1,11 @@
 //! The bodies of records, a file for each noun.
 
+/// How many texts stand behind a body of the nouns privilege and kernel.
+pub const TEXTS: usize = 4;
+
+/// The lengths of those texts, in their order; what each is stands at the body.
+pub type Texts = [u16; TEXTS];
+
 pub mod cgroup;
 pub mod file;
 pub mod kernel;
@@ -9,7 +15,9 @@ pub mod process;
 
 pub use cgroup::Cgroup;
 pub use file::{FileChmod, FileOpen, FileRename, FileUnlink, Object};
-pub use kernel::UringSetup;
+pub use kernel::{Bpf, Kexec, Module, Mount, PerfEvent, Sysctl, Tamper, UringRegister, UringRequest, UringSetup};
 pub use network::{Accept, Close, Connect, Datagram, Flow};
-pub use privilege::Userfault;
+pub use privilege::{
+    Credentials, CredentialsChanged, Key, Namespaces, NamespacesChanged, Reach, Root, Target, Userfault,
+};
 pub use process::{Exec, Exit, Fork};

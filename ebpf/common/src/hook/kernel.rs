@@ -1,0 +1,93 @@
+//! The rows of the noun kernel. Calls that a kernel was built without are optional: what cannot be done there need not be told.
+
+use super::{ADDING, Attach, Hook, Program, REGISTERS, hook, on, syscall, syscall_if_any, tracepoints, typed};
+use crate::header::Kind;
+
+/// A tracepoint that some kernels do not have.
+const fn typed_if_any(point: &'static str) -> Program {
+    Program { name: point, attach: Attach::BtfTracepoint(point), optional: true }
+}
+
+pub(super) const MODULE: Hook = hook(
+    "module",
+    "kernel",
+    &[Kind::Module],
+    &[tracepoints(
+        REGISTERS,
+        &[
+            typed_if_any("module_load"),
+            syscall_if_any("init_module_end", "init_module"),
+            syscall_if_any("finit_module_end", "finit_module"),
+            syscall_if_any("delete_module_end", "delete_module"),
+        ],
+    )],
+);
+
+pub(super) const BPF: Hook =
+    hook("bpf", "kernel", &[Kind::Bpf], &[tracepoints(REGISTERS, &[syscall("bpf_end", "bpf")])]);
+
+pub(super) const PERF_EVENT: Hook = hook(
+    "perf_event",
+    "kernel",
+    &[Kind::PerfEvent],
+    &[tracepoints(REGISTERS, &[syscall("perf_event_end", "perf_event_open")])],
+);
+
+pub(super) const KEXEC: Hook = hook(
+    "kexec",
+    "kernel",
+    &[Kind::Kexec],
+    &[tracepoints(
+        REGISTERS,
+        &[syscall_if_any("kexec_load_end", "kexec_load"), syscall_if_any("kexec_file_load_end", "kexec_file_load")],
+    )],
+);
+
+pub(super) const URING: Hook = hook(
+    "uring_setup",
+    "kernel",
+    &[Kind::UringSetup, Kind::UringRegister],
+    &[tracepoints(
+        REGISTERS,
+        &[
+            syscall_if_any("uring_setup_end", "io_uring_setup"),
+            syscall_if_any("uring_register_end", "io_uring_register"),
+        ],
+    )],
+);
+
+pub(super) const URING_REQUEST: Hook = hook(
+    "uring_request",
+    "kernel",
+    &[Kind::UringRequest],
+    &[tracepoints(ADDING, &[typed_if_any("io_uring_submit_req"), typed_if_any("io_uring_submit_sqe")])],
+);
+
+pub(super) const MOUNT: Hook = hook(
+    "mount",
+    "kernel",
+    &[Kind::Mount],
+    &[tracepoints(
+        REGISTERS,
+        &[
+            syscall("mount_end", "mount"),
+            syscall("umount_end", "umount"),
+            syscall_if_any("move_mount_end", "move_mount"),
+            syscall_if_any("fsopen_end", "fsopen"),
+            syscall_if_any("fsconfig_end", "fsconfig"),
+            syscall_if_any("fsmount_end", "fsmount"),
+            syscall_if_any("open_tree_end", "open_tree"),
+            syscall_if_any("mount_setattr_end", "mount_setattr"),
+        ],
+    )],
+);
+
+pub(super) const SYSCTL: Hook =
+    hook("sysctl", "kernel", &[Kind::Sysctl], &[tracepoints(ADDING, &[on("sysctl", Attach::RootCgroupSysctl)])]);
+
+pub(super) const TAMPER: Hook = hook(
+    "tamper",
+    "kernel",
+    &[Kind::Tamper],
+    &[tracepoints(ADDING, &[typed("signal_generate"), typed_if_any("cgroup_freeze")])],
+);

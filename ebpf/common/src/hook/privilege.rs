@@ -1,0 +1,97 @@
+//! The rows of the noun privilege.
+
+use super::{ADDING, Attach, Hook, Program, REGISTERS, hook, syscall, syscall_if_any, tracepoints};
+use crate::header::Kind;
+
+/// The begin of a call that this machine may not have.
+const fn begin(name: &'static str, call: &'static str) -> Program {
+    Program { name, attach: Attach::SyscallEnter(call), optional: true }
+}
+
+pub(super) const CREDENTIALS: Hook = hook(
+    "credentials",
+    "privilege",
+    &[Kind::Credentials],
+    &[tracepoints(
+        ADDING,
+        &[
+            begin("credentials_begin", "setuid"),
+            syscall("credentials_end", "setuid"),
+            begin("credentials_begin", "setgid"),
+            syscall("credentials_end", "setgid"),
+            begin("credentials_begin", "setreuid"),
+            syscall("credentials_end", "setreuid"),
+            begin("credentials_begin", "setregid"),
+            syscall("credentials_end", "setregid"),
+            begin("credentials_begin", "setresuid"),
+            syscall("credentials_end", "setresuid"),
+            begin("credentials_begin", "setresgid"),
+            syscall("credentials_end", "setresgid"),
+            begin("credentials_begin", "capset"),
+            syscall("credentials_end", "capset"),
+            begin("credentials_begin", "execve"),
+            syscall("exec_credentials_end", "execve"),
+            begin("credentials_begin", "execveat"),
+            syscall("exec_credentials_end", "execveat"),
+        ],
+    )],
+);
+
+pub(super) const REACH: Hook = hook(
+    "reach",
+    "privilege",
+    &[Kind::Reach],
+    &[tracepoints(
+        REGISTERS,
+        &[
+            syscall("ptrace_end", "ptrace"),
+            syscall_if_any("process_memory_end", "process_vm_readv"),
+            syscall_if_any("process_memory_end", "process_vm_writev"),
+            syscall_if_any("pidfd_getfd_end", "pidfd_getfd"),
+            syscall_if_any("kcmp_end", "kcmp"),
+        ],
+    )],
+);
+
+pub(super) const NAMESPACES: Hook = hook(
+    "namespaces",
+    "privilege",
+    &[Kind::Namespaces],
+    &[tracepoints(
+        REGISTERS,
+        &[
+            begin("namespaces_begin", "unshare"),
+            syscall("unshare_end", "unshare"),
+            begin("namespaces_begin", "setns"),
+            syscall("setns_end", "setns"),
+        ],
+    )],
+);
+
+pub(super) const ROOT: Hook = hook(
+    "root",
+    "privilege",
+    &[Kind::Root],
+    &[tracepoints(REGISTERS, &[syscall("chroot_end", "chroot"), syscall("pivot_root_end", "pivot_root")])],
+);
+
+pub(super) const USERFAULT: Hook = hook(
+    "userfault",
+    "privilege",
+    &[Kind::Userfault],
+    &[tracepoints(REGISTERS, &[syscall_if_any("userfaultfd_end", "userfaultfd")])],
+);
+
+pub(super) const KEY: Hook = hook(
+    "key",
+    "privilege",
+    &[Kind::Key],
+    &[tracepoints(
+        REGISTERS,
+        &[
+            syscall_if_any("keyctl_end", "keyctl"),
+            syscall_if_any("key_end", "add_key"),
+            syscall_if_any("key_end", "request_key"),
+        ],
+    )],
+);

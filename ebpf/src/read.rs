@@ -40,7 +40,7 @@ impl Known {
     /// Its address, to be read with the functions below.
     #[inline(always)]
     pub fn address(self) -> u64 {
-        self.0 as u64
+        self.address as u64
     }
 
     /// A number of the structure.

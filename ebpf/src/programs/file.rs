@@ -126,7 +126,7 @@ pub fn found(file: u64, ask: impl Fn() -> Open) -> Option<()> {
     let inode = read::pointer(file, offset!(file_inode))?;
     let file_mode = read::field::<u16>(inode, offset!(inode_mode))?;
     if mode & MODE_WRITE != 0 {
-        privilege_reach::memory_opened(result, place.dentry, inode);
+        privilege_reach::memory_opened(|| ask().result, place.dentry, inode);
     }
     if filter::excluded(Class::File) {
         return None;

@@ -80,14 +80,14 @@ fn kcmp_end(context: TracePointContext) -> u32 {
 /// A file was opened for writing: told if it is a process's memory.
 /// `mem_open` in <https://github.com/torvalds/linux/blob/v6.18/fs/proc/base.c>
 #[inline(always)]
-pub fn memory_opened(result: i32, dentry: u64, inode: u64) -> Option<()> {
+pub fn memory_opened(result: impl Fn() -> i32, dentry: u64, inode: u64) -> Option<()> {
     /// `mem`, and the zero byte that ends it.
     const MEMORY: u32 = u32::from_ne_bytes(*b"mem\0");
     if read::kernel::<u32>(read::pointer(dentry, offset!(dentry_name))?)? != MEMORY {
         return None;
     }
-    let target = target::of_proc(inode, result)?;
-    reached(way::MEMORY_FILE, result, target, 0, 0);
+    let result = result();
+    reached(way::MEMORY_FILE, result, target::of_proc(inode, result)?, 0, 0);
     Some(())
 }
 

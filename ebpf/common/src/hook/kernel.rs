@@ -1,6 +1,6 @@
 //! The rows of the noun kernel. Calls that a kernel was built without are optional: what cannot be done there need not be told.
 
-use super::{ADDING, Attach, Hook, Program, REGISTERS, hook, on, syscall, syscall_if_any, tracepoints, typed};
+use super::{Attach, Hook, OLDEST, Program, hook, on, syscall, syscall_if_any, tracepoints, typed};
 use crate::header::Kind;
 
 /// A tracepoint that some kernels do not have.
@@ -13,7 +13,7 @@ pub(super) const MODULE: Hook = hook(
     "kernel",
     &[Kind::Module],
     &[tracepoints(
-        REGISTERS,
+        OLDEST,
         &[
             typed_if_any("module_load"),
             syscall_if_any("init_module_end", "init_module"),
@@ -23,14 +23,13 @@ pub(super) const MODULE: Hook = hook(
     )],
 );
 
-pub(super) const BPF: Hook =
-    hook("bpf", "kernel", &[Kind::Bpf], &[tracepoints(REGISTERS, &[syscall("bpf_end", "bpf")])]);
+pub(super) const BPF: Hook = hook("bpf", "kernel", &[Kind::Bpf], &[tracepoints(OLDEST, &[syscall("bpf_end", "bpf")])]);
 
 pub(super) const PERF_EVENT: Hook = hook(
     "perf_event",
     "kernel",
     &[Kind::PerfEvent],
-    &[tracepoints(REGISTERS, &[syscall("perf_event_end", "perf_event_open")])],
+    &[tracepoints(OLDEST, &[syscall("perf_event_end", "perf_event_open")])],
 );
 
 pub(super) const KEXEC: Hook = hook(
@@ -38,7 +37,7 @@ pub(super) const KEXEC: Hook = hook(
     "kernel",
     &[Kind::Kexec],
     &[tracepoints(
-        REGISTERS,
+        OLDEST,
         &[syscall_if_any("kexec_load_end", "kexec_load"), syscall_if_any("kexec_file_load_end", "kexec_file_load")],
     )],
 );
@@ -48,7 +47,7 @@ pub(super) const URING: Hook = hook(
     "kernel",
     &[Kind::UringSetup, Kind::UringRegister],
     &[tracepoints(
-        REGISTERS,
+        OLDEST,
         &[
             syscall_if_any("uring_setup_end", "io_uring_setup"),
             syscall_if_any("uring_register_end", "io_uring_register"),
@@ -60,7 +59,7 @@ pub(super) const URING_REQUEST: Hook = hook(
     "uring_request",
     "kernel",
     &[Kind::UringRequest],
-    &[tracepoints(ADDING, &[typed_if_any("io_uring_submit_req"), typed_if_any("io_uring_submit_sqe")])],
+    &[tracepoints(OLDEST, &[typed_if_any("io_uring_submit_req"), typed_if_any("io_uring_submit_sqe")])],
 );
 
 pub(super) const MOUNT: Hook = hook(
@@ -68,7 +67,7 @@ pub(super) const MOUNT: Hook = hook(
     "kernel",
     &[Kind::Mount],
     &[tracepoints(
-        REGISTERS,
+        OLDEST,
         &[
             syscall("mount_end", "mount"),
             syscall("umount_end", "umount"),
@@ -83,11 +82,11 @@ pub(super) const MOUNT: Hook = hook(
 );
 
 pub(super) const SYSCTL: Hook =
-    hook("sysctl", "kernel", &[Kind::Sysctl], &[tracepoints(ADDING, &[on("sysctl", Attach::RootCgroupSysctl)])]);
+    hook("sysctl", "kernel", &[Kind::Sysctl], &[tracepoints(OLDEST, &[on("sysctl", Attach::RootCgroupSysctl)])]);
 
 pub(super) const TAMPER: Hook = hook(
     "tamper",
     "kernel",
     &[Kind::Tamper],
-    &[tracepoints(ADDING, &[typed("signal_generate"), typed_if_any("cgroup_freeze")])],
+    &[tracepoints(OLDEST, &[typed("signal_generate"), typed_if_any("cgroup_freeze")])],
 );

@@ -1,6 +1,6 @@
 //! The rows of the noun privilege.
 
-use super::{ADDING, Attach, Hook, Program, REGISTERS, hook, syscall, syscall_if_any, tracepoints};
+use super::{Attach, Hook, OLDEST, Program, hook, syscall, syscall_if_any, tracepoints};
 use crate::header::Kind;
 
 /// The begin of a call that this machine may not have.
@@ -13,7 +13,7 @@ pub(super) const CREDENTIALS: Hook = hook(
     "privilege",
     &[Kind::Credentials],
     &[tracepoints(
-        ADDING,
+        OLDEST,
         &[
             begin("credentials_begin", "setuid"),
             syscall("credentials_end", "setuid"),
@@ -42,7 +42,7 @@ pub(super) const REACH: Hook = hook(
     "privilege",
     &[Kind::Reach],
     &[tracepoints(
-        REGISTERS,
+        OLDEST,
         &[
             syscall("ptrace_end", "ptrace"),
             syscall_if_any("process_memory_end", "process_vm_readv"),
@@ -58,7 +58,7 @@ pub(super) const NAMESPACES: Hook = hook(
     "privilege",
     &[Kind::Namespaces],
     &[tracepoints(
-        REGISTERS,
+        OLDEST,
         &[
             begin("namespaces_begin", "unshare"),
             syscall("unshare_end", "unshare"),
@@ -72,14 +72,14 @@ pub(super) const ROOT: Hook = hook(
     "root",
     "privilege",
     &[Kind::Root],
-    &[tracepoints(REGISTERS, &[syscall("chroot_end", "chroot"), syscall("pivot_root_end", "pivot_root")])],
+    &[tracepoints(OLDEST, &[syscall("chroot_end", "chroot"), syscall("pivot_root_end", "pivot_root")])],
 );
 
 pub(super) const USERFAULT: Hook = hook(
     "userfault",
     "privilege",
     &[Kind::Userfault],
-    &[tracepoints(REGISTERS, &[syscall_if_any("userfaultfd_end", "userfaultfd")])],
+    &[tracepoints(OLDEST, &[syscall_if_any("userfaultfd_end", "userfaultfd")])],
 );
 
 pub(super) const KEY: Hook = hook(
@@ -87,7 +87,7 @@ pub(super) const KEY: Hook = hook(
     "privilege",
     &[Kind::Key],
     &[tracepoints(
-        REGISTERS,
+        OLDEST,
         &[
             syscall_if_any("keyctl_end", "keyctl"),
             syscall_if_any("key_end", "add_key"),

@@ -3,9 +3,10 @@
 
 use core::mem::MaybeUninit;
 
+use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str, bpf_probe_read_user,
-    bpf_probe_read_user_str,
+    bpf_probe_read_user_str, bpf_skb_load_bytes,
 };
 use ebpf_common::offsets;
 
@@ -132,6 +133,13 @@ pub fn kernel_bytes(to: *mut u8, length: u64, from: u64) -> bool {
 pub fn user_bytes(to: *mut u8, length: u64, from: u64) -> bool {
     // SAFETY: the verifier proves that `to` has room for `length`; the helper checks the source itself.
     unsafe { bpf_probe_read_user(to.cast(), length as u32, from as *const _) == 0 }
+}
+
+/// Bytes of a packet from `at` on to `to`, as [`kernel_bytes`]; `length` is not zero. A packet in pieces is read like a whole one.
+#[inline(always)]
+pub fn packet(to: *mut u8, length: u64, packet: *const c_void, at: u32) -> bool {
+    // SAFETY: `packet` is the context of the program that runs; the verifier proves that `to` has room for `length`.
+    unsafe { bpf_skb_load_bytes(packet, at, to.cast(), length as u32) == 0 }
 }
 
 /// A string of the current process's memory, at most `room` bytes with its zero byte. Gives how many came, that one included.

@@ -1,6 +1,7 @@
 //! Room to build a long record in: per CPU, for one record at a time. Takes the bodies and the pieces of the tail in order;
 //! gives the whole to `emit`. A program that interrupts another on the same CPU finds the room taken, and says so.
 
+use aya_ebpf::cty::c_void;
 use ebpf_common::account::Purse;
 use ebpf_common::loss::Outcome;
 use ebpf_common::{Class, Header};
@@ -49,7 +50,18 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
     /// The same, paid from another purse where the usual one is empty.
     #[inline(always)]
     pub fn begin_paid(scratch: *mut Scratch<RECORD, WALK>, class: Class, body: usize, purse: Purse) -> Option<Self> {
-        let books = Books::current();
+        Self::begin_for(Books::current(), scratch, class, body, purse)
+    }
+
+    /// The same, of somebody else than the process that runs now.
+    #[inline(always)]
+    pub fn begin_for(
+        books: Books,
+        scratch: *mut Scratch<RECORD, WALK>,
+        class: Class,
+        body: usize,
+        purse: Purse,
+    ) -> Option<Self> {
         // Before anything is read for it: who floods pays for a look at the books, not for a record.
         if !emit::admits(books, class, purse) {
             return None;
@@ -115,6 +127,18 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         }
         self.grow_to(self.length() + length);
         Some(length as u16)
+    }
+
+    /// Appends `length` bytes of a packet from `at` on, at most `longest`. Gives what was appended.
+    #[inline(always)]
+    pub fn packet(&mut self, packet: *const c_void, at: u32, length: u64, longest: u64) -> u16 {
+        // The helper takes no length of zero, and the verifier must see that it is none.
+        let length = read::bound(length.wrapping_sub(1), longest - 1) + 1;
+        if !read::packet(self.next(longest), length, packet, at) {
+            return 0;
+        }
+        self.grow_to(self.length() + length);
+        length as u16
     }
 
     /// Appends a string of the process's memory without its zero byte. Gives its length, and its first byte.

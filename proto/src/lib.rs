@@ -6,6 +6,7 @@
 pub mod hash_secret;
 pub mod limits;
 pub mod link;
+pub mod words;
 
 /// The messages and the service, generated from `sensor/v1/*.proto`, where each field is described.
 #[allow(

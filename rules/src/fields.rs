@@ -125,6 +125,15 @@ known! {
     FileMode = "File.Mode",
     /// Int: flags of the open, as in `open(2)`.
     FileFlags = "File.Flags",
+    /// Text: what was done to a file: `linked`, `symlinked`, `made`, `sized`, `owned`, `timed`, `attribute_set`, `attribute_removed`,
+    /// `mapped`, `copied`, `handle_taken`, `opened_by_handle`; missing for opens by name, removals, renames and modes.
+    FileAct = "File.Act",
+    /// Text: name of an extended attribute.
+    FileAttribute = "File.Attribute",
+    /// Int: modification time that somebody chose, nanoseconds since 1970.
+    FileModified = "File.Modified",
+    /// Bool: the file is in the writable layer of an overlay; missing where the file itself is not known.
+    FileUpperLayer = "File.UpperLayer",
     /// Bool: the node opened the connection; false when it accepted it.
     Initiated = "Initiated",
     /// Text: `tcp` or `udp`.
@@ -137,7 +146,7 @@ known! {
     DestinationIp = "DestinationIp",
     /// Int: the destination port.
     DestinationPort = "DestinationPort",
-    /// Text: name of the destination where it is known.
+    /// Text: name of the destination where it is known: a client says it when it begins TLS.
     DestinationHostname = "DestinationHostname",
     /// Bool: the destination is an instance metadata service.
     NetImds = "Net.Imds",
@@ -168,6 +177,22 @@ known! {
     MountType = "MountType",
     /// Text: the value written to a setting; what of the sensor was reached.
     Details = "Details",
+    /// Bool: the destination is the Kubernetes API server.
+    NetApiServer = "Net.ApiServer",
+    /// Text: the name that a name server was asked for.
+    QueryName = "QueryName",
+    /// Text: the type that it was asked for: `A`, `AAAA`, `TXT`, …
+    QueryType = "QueryType",
+    /// Int: of an answer, its code; 0 is success, 3 no such name. Missing in a question.
+    QueryStatus = "QueryStatus",
+    /// Text: of an answer, names and addresses, with `;` behind each.
+    QueryResults = "QueryResults",
+    /// Text: `made`, `bound`, `listened` or `connected`.
+    SocketAct = "Socket.Act",
+    /// Text: `unix`, `ipv4`, `ipv6`, `packet`, `vsock`, …
+    SocketFamily = "Socket.Family",
+    /// Text: path or name of a Unix socket, `cid:port` of a vsock.
+    SocketAddress = "Socket.Address",
 }
 
 const fn node(category: &'static str) -> LogSource<'static> {
@@ -178,18 +203,24 @@ const fn node(category: &'static str) -> LogSource<'static> {
 pub const PROCESS_CREATION: LogSource<'static> = node("process_creation");
 /// A process ended.
 pub const PROCESS_END: LogSource<'static> = node("process_end");
-/// A file was created or opened for writing.
+/// A file was created or opened for writing, or a link, folder or device was made.
 pub const FILE_EVENT: LogSource<'static> = node("file_event");
-/// A sensitive file was opened.
+/// A sensitive file was opened, or any file by its handle.
 pub const FILE_ACCESS: LogSource<'static> = node("file_access");
 /// A file was unlinked.
 pub const FILE_DELETE: LogSource<'static> = node("file_delete");
 /// A file was renamed.
 pub const FILE_RENAME: LogSource<'static> = node("file_rename");
-/// A file's mode or owner was changed.
+/// A file's mode, owner, times, attributes or size was changed, it was linked, mapped or copied to, or its handle taken.
 pub const FILE_CHANGE: LogSource<'static> = node("file_change");
 /// A connection was opened or accepted, or a first datagram sent.
 pub const NETWORK_CONNECTION: LogSource<'static> = node("network_connection");
+/// A name server was asked, or answered.
+pub const DNS_QUERY: LogSource<'static> = node("dns_query");
+/// A client began TLS and named its server.
+pub const TLS_CONNECTION: LogSource<'static> = node("tls_connection");
+/// A socket was bound, set to listen, or used beside TCP and UDP.
+pub const NETWORK_SOCKET: LogSource<'static> = node("network_socket");
 /// Powers taken, and used on other processes.
 pub const PRIVILEGE: LogSource<'static> = node("privilege");
 /// A change to the kernel itself, or a way into it beside system calls.
@@ -213,6 +244,9 @@ pub const WELL_KNOWN: &[LogSource<'static>] = &[
     FILE_DELETE,
     FILE_RENAME,
     FILE_CHANGE,
+    DNS_QUERY,
+    TLS_CONNECTION,
+    NETWORK_SOCKET,
     PRIVILEGE,
     KERNEL,
     SENSOR_TAMPERING,

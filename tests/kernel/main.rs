@@ -6,9 +6,12 @@
 mod cgroup;
 mod evasion;
 mod file;
+mod file_change;
 mod guard;
 mod kernel;
 mod network;
+mod network_payload;
+mod network_socket;
 mod privilege;
 mod process;
 mod ring;

@@ -2,6 +2,7 @@
 // written to standard output as decimal numbers (a negative errno where it refused), the last one first asked for. Never does more than that.
 
 #define _GNU_SOURCE
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -20,10 +21,13 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <linux/vm_sockets.h>
 
 #include "evasion/uring.h"
 // It needs what stands above.
@@ -188,6 +192,43 @@ static long reuse(void) {
     return second;
 }
 
+static long xattr(const char *path) {
+    if (syscall(SYS_setxattr, path, "user.mayfly", "abc", 3, 0)) return -errno;
+    return answer(syscall(SYS_removexattr, path, "user.mayfly"));
+}
+
+static long map(const char *written, const char *read) {
+    int target = open(written, O_RDWR), source = open(read, O_RDONLY);
+    for (int twice = 0; twice < 2; twice++) {
+        if (mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, target, 0) == MAP_FAILED) return -errno;
+        if (mmap(0, 4096, PROT_READ, MAP_SHARED, source, 0) == MAP_FAILED) return -errno;
+        if (mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, source, 0) == MAP_FAILED) return -errno;
+    }
+    return 0;
+}
+
+static long handle(const char *path) {
+    struct file_handle *taken = calloc(1, sizeof *taken + MAX_HANDLE_SZ);
+    int mount = open(path, O_RDONLY), id;
+    taken->handle_bytes = MAX_HANDLE_SZ;
+    if (name_to_handle_at(AT_FDCWD, path, taken, &id, 0)) return -errno;
+    return answer(open_by_handle_at(mount, taken, O_RDONLY));
+}
+
+// One call, a datagram to each port of the loopback.
+static long mmsg(int first, int second) {
+    struct sockaddr_in to[2] = {{.sin_family = AF_INET, .sin_port = htons(first), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)},
+                                {.sin_family = AF_INET, .sin_port = htons(second), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+    struct iovec part = {"x", 1};
+    struct mmsghdr messages[2] = {{.msg_hdr = {&to[0], sizeof to[0], &part, 1}}, {.msg_hdr = {&to[1], sizeof to[1], &part, 1}}};
+    return answer(syscall(SYS_sendmmsg, socket(AF_INET, SOCK_DGRAM, 0), messages, 2, 0));
+}
+
+static long vsock(unsigned cid, unsigned port) {
+    struct sockaddr_vm to = {.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port};
+    return answer(connect(socket(AF_VSOCK, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to));
+}
+
 int main(int count, char **arguments) {
     const char *what = count > 1 ? arguments[1] : "", *first = count > 2 ? arguments[2] : "";
     long number = atol(first), result = 0;
@@ -309,6 +350,16 @@ int main(int count, char **arguments) {
         prctl(PR_SET_NAME, "kworker/0:1");
         memset(arguments[0], 'x', strlen(arguments[0]));
         result = answer(open(first, O_CREAT | O_WRONLY, 0600));
+    } else if (!strcmp(what, "xattr") && count > 2) {
+        result = xattr(arguments[2]);
+    } else if (!strcmp(what, "map") && count > 3) {
+        result = map(arguments[2], arguments[3]);
+    } else if (!strcmp(what, "handle") && count > 2) {
+        result = handle(arguments[2]);
+    } else if (!strcmp(what, "sendmmsg") && count > 3) {
+        result = mmsg(atoi(arguments[2]), atoi(arguments[3]));
+    } else if (!strcmp(what, "vsock") && count > 3) {
+        result = vsock((unsigned)atoi(arguments[2]), (unsigned)atoi(arguments[3]));
     } else {
         fprintf(stderr, "no such stimulus: %s\n", what);
         return 2;

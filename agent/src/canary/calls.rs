@@ -42,7 +42,10 @@ pub(super) const CALLS: &[Call] = &[
         make: |ground| fs::rename(ground.folder.join("made"), ground.folder.join("named")),
     },
     Call { kinds: &[Kind::FileUnlink], make: |ground| fs::remove_file(ground.folder.join("named")) },
-    Call { kinds: &[Kind::Connect, Kind::Accept, Kind::Close], make: |_| connect() },
+    Call {
+        kinds: &[Kind::SocketBind, Kind::SocketListen, Kind::Connect, Kind::Accept, Kind::Close],
+        make: |_| connect(),
+    },
     Call { kinds: &[Kind::Datagram], make: |_| send_a_datagram() },
 ];
 

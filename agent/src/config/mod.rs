@@ -3,6 +3,7 @@
 //! not silently be the default.
 
 mod bounds;
+mod kubernetes;
 mod quantity;
 mod runtimes;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use bounds::{line_at, line_of, size, span, within};
+pub use kubernetes::Kubernetes;
 pub use quantity::{Bytes, parse_duration};
 pub use runtimes::Runtimes;
 
@@ -44,6 +46,8 @@ pub struct Config {
     pub rules: Rules,
     /// Which container runtimes are asked for names.
     pub runtimes: Runtimes,
+    /// The cluster that the node is in.
+    pub kubernetes: Kubernetes,
     /// What the agent may do, and how much of it.
     pub respond: Respond,
 }
@@ -198,6 +202,7 @@ impl Default for Config {
             budget: Budget::default(),
             rules: Rules::default(),
             runtimes: Runtimes::default(),
+            kubernetes: Kubernetes::default(),
             respond: Respond::default(),
         }
     }

@@ -2,7 +2,9 @@
 //! alignment; gives a [`Record`] or says what is [`Malformed`]. Copies the plain fields only; never panics, never reads
 //! beyond the bytes.
 
+mod file;
 mod kernel;
+mod network;
 mod privilege;
 mod tail;
 #[cfg(test)]
@@ -15,7 +17,9 @@ use zerocopy::FromBytes;
 
 use tail::Tail;
 
+pub use file::{FileChange, FileChmod, FileOpen, FileRename, FileUnlink};
 pub use kernel::Change;
+pub use network::{Payload, SocketCall};
 pub use privilege::Privilege;
 pub use texts::Worded;
 
@@ -98,6 +102,12 @@ pub enum Body<'a> {
     Close(record::Close),
     /// The first datagram of a flow.
     Datagram(record::Datagram),
+    /// A DNS message or a piece of one.
+    Dns(Payload<'a>),
+    /// The first bytes of TLS that a client sent.
+    ClientHello(Payload<'a>),
+    /// A socket was made, bound, set to listen or connected.
+    Socket(SocketCall<'a>),
     /// A file was opened.
     FileOpen(FileOpen<'a>),
     /// A name was removed.
@@ -106,6 +116,12 @@ pub enum Body<'a> {
     FileRename(FileRename<'a>),
     /// A mode was changed.
     FileChmod(FileChmod<'a>),
+    /// A file has one more name.
+    FileLink(FileRename<'a>),
+    /// A symbolic link was made: its text is the old name.
+    FileSymlink(FileRename<'a>),
+    /// Something else of a file was changed.
+    FileChange(FileChange<'a>),
     /// Powers taken, and used on other processes.
     Privilege(Privilege<'a>),
     /// A change to the kernel itself.
@@ -142,60 +158,6 @@ impl Exec<'_> {
     pub fn stopped_for(&self) -> u32 {
         self.fixed.stopped_for & watch::ALL
     }
-}
-
-/// A file was opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileOpen<'a> {
-    /// Plain fields.
-    pub fixed: record::FileOpen,
-    /// The file itself, from the root of the process's mount namespace; empty where the open failed.
-    pub path: &'a [u8],
-    /// As the process gave it; empty where the open did not fail.
-    pub name: &'a [u8],
-    /// Where `name` starts, if it is relative.
-    pub directory: &'a [u8],
-}
-
-/// A name was removed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileUnlink<'a> {
-    /// Plain fields.
-    pub fixed: record::FileUnlink,
-    /// What had the name, where the hook has it.
-    pub path: &'a [u8],
-    /// As the process gave it.
-    pub name: &'a [u8],
-    /// Where `name` starts, if it is relative.
-    pub directory: &'a [u8],
-}
-
-/// A name was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileRename<'a> {
-    /// Plain fields.
-    pub fixed: record::FileRename,
-    /// The old name, as the process gave it.
-    pub name: &'a [u8],
-    /// Where `name` starts, if it is relative.
-    pub directory: &'a [u8],
-    /// The new name, as the process gave it.
-    pub new_name: &'a [u8],
-    /// Where `new_name` starts, if it is relative.
-    pub new_directory: &'a [u8],
-}
-
-/// A mode was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FileChmod<'a> {
-    /// Plain fields.
-    pub fixed: record::FileChmod,
-    /// The file itself, where a descriptor was given.
-    pub path: &'a [u8],
-    /// As the process gave it, where a name was given.
-    pub name: &'a [u8],
-    /// Where `name` starts, if it is relative.
-    pub directory: &'a [u8],
 }
 
 /// A cgroup was made or removed.
@@ -244,10 +206,25 @@ fn body<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Body<'a>, Mal
         Kind::Close => Body::Close(plain(kind, header, rest)?),
         Kind::Datagram => Body::Datagram(plain(kind, header, rest)?),
         Kind::Exec => Body::Exec(exec(kind, header, rest)?),
-        Kind::FileOpen => Body::FileOpen(file_open(kind, header, rest)?),
-        Kind::FileUnlink => Body::FileUnlink(file_unlink(kind, header, rest)?),
-        Kind::FileRename => Body::FileRename(file_rename(kind, header, rest)?),
-        Kind::FileChmod => Body::FileChmod(file_chmod(kind, header, rest)?),
+        Kind::FileOpen => Body::FileOpen(file::file_open(kind, header, rest)?),
+        Kind::FileUnlink => Body::FileUnlink(file::file_unlink(kind, header, rest)?),
+        Kind::FileRename => Body::FileRename(file::file_rename(kind, header, rest)?),
+        Kind::FileChmod => Body::FileChmod(file::file_chmod(kind, header, rest)?),
+        Kind::FileLink => Body::FileLink(file::file_rename(kind, header, rest)?),
+        Kind::FileSymlink => Body::FileSymlink(file::file_rename(kind, header, rest)?),
+        Kind::FileMade
+        | Kind::FileSize
+        | Kind::FileOwner
+        | Kind::FileTimes
+        | Kind::FileAttribute
+        | Kind::FileMapped
+        | Kind::FileCopied
+        | Kind::FileHandle => Body::FileChange(file::file_change(kind, header, rest)?),
+        Kind::Dns => Body::Dns(network::payload(kind, header, rest)?),
+        Kind::ClientHello => Body::ClientHello(network::payload(kind, header, rest)?),
+        Kind::SocketBind | Kind::SocketListen | Kind::SocketConnect | Kind::SocketMade => {
+            Body::Socket(network::socket_call(kind, header, rest)?)
+        }
         Kind::Credentials | Kind::Reach | Kind::Namespaces | Kind::Root | Kind::Userfault | Kind::Key => {
             Body::Privilege(privilege::body(kind, header, rest)?)
         }
@@ -297,43 +274,6 @@ fn exec<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Exec<'a>, Mal
     let arguments = tail.take(fixed.arguments_length)?;
     tail.end()?;
     Ok(Exec { fixed, path, directory, script, arguments })
-}
-
-fn file_open<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileOpen<'a>, Malformed> {
-    let (fixed, mut tail) = fixed::<record::FileOpen>(kind, header, rest)?;
-    let path = tail.take(fixed.path_length)?;
-    let name = tail.take(fixed.name_length)?;
-    let directory = tail.take(fixed.directory_length)?;
-    tail.end()?;
-    Ok(FileOpen { fixed, path, name, directory })
-}
-
-fn file_unlink<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileUnlink<'a>, Malformed> {
-    let (fixed, mut tail) = fixed::<record::FileUnlink>(kind, header, rest)?;
-    let path = tail.take(fixed.path_length)?;
-    let name = tail.take(fixed.name_length)?;
-    let directory = tail.take(fixed.directory_length)?;
-    tail.end()?;
-    Ok(FileUnlink { fixed, path, name, directory })
-}
-
-fn file_rename<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileRename<'a>, Malformed> {
-    let (fixed, mut tail) = fixed::<record::FileRename>(kind, header, rest)?;
-    let name = tail.take(fixed.name_length)?;
-    let directory = tail.take(fixed.directory_length)?;
-    let new_name = tail.take(fixed.new_name_length)?;
-    let new_directory = tail.take(fixed.new_directory_length)?;
-    tail.end()?;
-    Ok(FileRename { fixed, name, directory, new_name, new_directory })
-}
-
-fn file_chmod<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<FileChmod<'a>, Malformed> {
-    let (fixed, mut tail) = fixed::<record::FileChmod>(kind, header, rest)?;
-    let path = tail.take(fixed.path_length)?;
-    let name = tail.take(fixed.name_length)?;
-    let directory = tail.take(fixed.directory_length)?;
-    tail.end()?;
-    Ok(FileChmod { fixed, path, name, directory })
 }
 
 fn cgroup<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Cgroup<'a>, Malformed> {

@@ -8,8 +8,8 @@ use std::io;
 use std::path::Path;
 
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSockAddr, CgroupSysctl, FEntry, FExit, KProbe, Lsm, ProgramError,
-    TracePoint,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, CgroupSysctl, FEntry,
+    FExit, KProbe, Lsm, ProgramError, TracePoint,
 };
 use aya::{Btf, Ebpf};
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
@@ -177,6 +177,8 @@ fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), Progr
             program.load()?;
             program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
         }
+        Attach::RootCgroupEgress => packets(ground, program.try_into()?, CgroupSkbAttachType::Egress),
+        Attach::RootCgroupIngress => packets(ground, program.try_into()?, CgroupSkbAttachType::Ingress),
         Attach::Quarantine => <&mut CgroupSkb>::try_from(program)?.load(),
     }
 }
@@ -193,6 +195,11 @@ fn unload(program: &mut aya::programs::Program) {
         Program::BtfTracePoint(program) => program.unload(),
         _ => Ok(()),
     };
+}
+
+fn packets(ground: &Ground<'_>, program: &mut CgroupSkb, direction: CgroupSkbAttachType) -> Result<(), ProgramError> {
+    program.load()?;
+    program.attach(File::open(ground.cgroups)?, direction, BESIDE_OTHERS).map(drop)
 }
 
 fn tracepoint(program: &mut TracePoint, category: &str, name: &str) -> Result<(), ProgramError> {

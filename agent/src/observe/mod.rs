@@ -4,7 +4,12 @@
 //! before what it did). Cannot fail: what is not known is said to be unknown. Positions are the log's to give.
 
 mod call;
+mod changes;
+mod cursor;
+pub mod dns;
+pub mod dns_stream;
 mod file;
+pub mod hello;
 mod kernel;
 pub mod lost_exec;
 mod network;
@@ -16,12 +21,14 @@ mod process;
 pub mod sensitive;
 mod tamper;
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
+use dns_stream::Streams;
 use ebpf_common::header::{Header, flag};
 use proto::v1::actor::Origin as WireOrigin;
 use proto::v1::event::Body as Wire;
-use proto::v1::{Actor, ContainerSeen, Event, ProcessKey, UnknownOrigin};
+use proto::v1::{Actor, ContainerSeen, Event, FileAct, ProcessKey, UnknownOrigin};
 
 use crate::clock::Clock;
 use crate::decode::{Body, Record};
@@ -39,6 +46,8 @@ pub struct Observer {
     // Kept between records, so that a record that says nothing new of a container allocates nothing for it.
     said: Vec<ContainerSeen>,
     silent: u64,
+    streams: Streams,
+    api_servers: Vec<(IpAddr, u16)>,
 }
 
 impl Observer {
@@ -49,13 +58,20 @@ impl Observer {
 
     /// An observer with a list of sensitive paths: the one that the kernel programs were given.
     pub fn with_sensitive(origin: Origin, sensitive: Sensitive) -> Self {
-        Self { origin, sensitive, own: Own::default(), said: Vec::new(), silent: 0 }
+        let (own, streams) = (Own::default(), Streams::default());
+        Self { origin, sensitive, own, said: Vec::new(), silent: 0, streams, api_servers: Vec::new() }
     }
 
     /// Tells what others do to these folders of the agent's as what it is: done to the agent.
     #[must_use]
     pub fn guarding(self, folders: Vec<PathBuf>) -> Self {
         Self { own: Own { folders, pid: std::process::id() }, ..self }
+    }
+
+    /// Where the Kubernetes API server answers: connections to it are marked.
+    #[must_use]
+    pub fn with_api_servers(self, api_servers: Vec<(IpAddr, u16)>) -> Self {
+        Self { api_servers, ..self }
     }
 
     /// From now on container runtimes are asked for names as well.
@@ -112,28 +128,58 @@ impl Observer {
             Body::Fork(fork) => process::fork(fork),
             Body::Exec(exec) => process::exec(record, exec),
             Body::Exit(exit) => process::exit(*exit),
-            Body::Connect(connect) => network::connect(connect),
+            Body::Connect(connect) => network::connect(connect, &self.api_servers),
             Body::Accept(accept) => network::accept(accept),
             Body::Close(close) => network::close(close, record.has(flag::OUTGOING)),
             Body::Datagram(datagram) => network::datagram(datagram),
+            Body::Dns(payload) => {
+                let told = network::dns(payload, &mut self.streams);
+                self.tell(record, stamp, clock, told, out);
+                return;
+            }
+            Body::ClientHello(payload) => {
+                let told = network::hello(payload);
+                self.tell(record, stamp, clock, told, out);
+                return;
+            }
+            Body::Socket(call) => network::socket(call),
             Body::FileOpen(open) => file::open(record, open, &self.sensitive),
             Body::FileUnlink(unlink) => file::unlink(record, unlink),
             Body::FileRename(rename) => file::rename(record, rename),
             Body::FileChmod(chmod) => file::chmod(record, chmod),
             Body::Privilege(privilege) => privilege::body(record, privilege, self.origin.host_mounts()),
             Body::Kernel(change) => kernel::body(record, change),
+            Body::FileLink(link) => file::link(record, link, FileAct::Linked),
+            Body::FileSymlink(link) => file::link(record, link, FileAct::Symlinked),
+            Body::FileChange(change) => file::change(record, change),
         };
-        if file::is_chance_hit(&body) {
+        let told = (!file::is_chance_hit(&body)).then_some(body);
+        self.tell(record, stamp, clock, told, out);
+    }
+
+    /// Appends what a record told: nothing, or one event, or several, of which the first has the record's number.
+    fn tell(
+        &mut self,
+        record: &Record<'_>,
+        stamp: Stamp,
+        clock: &Clock,
+        told: impl IntoIterator<Item = Wire>,
+        out: &mut Vec<Event>,
+    ) {
+        let mut told = told.into_iter();
+        let Some(first) = told.next() else {
             self.silent += 1;
             return;
-        }
+        };
         let actor = self.actor(record);
         let made = Stamp { sequence: 0, ..stamp };
         out.extend(self.said.drain(..).map(|seen| made.event(clock, None, Wire::ContainerSeen(seen))));
         let attempt = record.has(flag::ATTEMPT);
-        let tampered = self.own.tampered(&body, &actor, record.has(flag::TAMPER));
+        let tampered = self.own.tampered(&first, &actor, record.has(flag::TAMPER));
         out.extend(tampered.map(|body| made.event(clock, Some(actor.clone()), body)));
-        out.push(Event { attempt, ..stamp.event(clock, Some(actor), body) });
+        let more: Vec<Event> = told.map(|body| made.event(clock, Some(actor.clone()), body)).collect();
+        out.push(Event { attempt, ..stamp.event(clock, Some(actor), first) });
+        out.extend(more);
     }
 
     /// Who did it; and the table learns from what was done.

@@ -10,6 +10,7 @@ use proto::v1::event::Body;
 use proto::v1::{Actor, Entry, Event, Flow};
 use rules::{Field, Known, LogSource, Value, fields};
 
+use super::changes::{self, Names};
 use super::{file, network, powers};
 use crate::origin::Origin;
 use crate::origin::container::Container;
@@ -29,6 +30,7 @@ pub struct NodeEvent<'a> {
     image: Option<&'a Image>,
     parent: Option<&'a Image>,
     container: Option<&'a Container>,
+    names: Names,
 }
 
 /// The log sources of an event: a sensitive file that is opened for writing is of two.
@@ -37,13 +39,19 @@ pub fn sources(event: &Event) -> [Option<LogSource<'static>>; 2] {
         Some(Body::Exec(_)) => [Some(fields::PROCESS_CREATION), None],
         Some(Body::Exit(_)) => [Some(fields::PROCESS_END), None],
         Some(Body::FileOpen(open)) => [
-            (!open.sensitive.is_empty()).then_some(fields::FILE_ACCESS),
+            (!open.sensitive.is_empty() || open.by_handle).then_some(fields::FILE_ACCESS),
             (file::changes(open.flags) && open.result >= 0).then_some(fields::FILE_EVENT),
         ],
         Some(Body::FileUnlink(_)) => [Some(fields::FILE_DELETE), None],
         Some(Body::FileRename(_)) => [Some(fields::FILE_RENAME), None],
         Some(Body::FileChmod(_)) => [Some(fields::FILE_CHANGE), None],
         Some(body) if powers::source(body).is_some() => [powers::source(body), None],
+        Some(Body::FileChange(change)) => {
+            [Some(fields::FILE_CHANGE), changes::makes_name(change).then_some(fields::FILE_EVENT)]
+        }
+        Some(Body::Dns(_)) => [Some(fields::DNS_QUERY), None],
+        Some(Body::ClientHello(_)) => [Some(fields::TLS_CONNECTION), None],
+        Some(Body::SocketUse(_)) => [Some(fields::NETWORK_SOCKET), None],
         Some(Body::Connect(_) | Body::Accept(_) | Body::DatagramFlow(_)) => [Some(fields::NETWORK_CONNECTION), None],
         _ => [None, None],
     }
@@ -78,6 +86,7 @@ impl<'a> NodeEvent<'a> {
             image: image(event, origin),
             parent: parent.map(AsRef::as_ref),
             container: container.map(AsRef::as_ref),
+            names: Names::of(event.body.as_ref()),
         }
     }
 
@@ -174,12 +183,26 @@ impl<'a> NodeEvent<'a> {
             (Known::FileFlags, Some(Body::FileOpen(open))) => Value::Int(open.flags.into()),
             (Known::FileMode, Some(Body::FileOpen(open))) => Value::Int(open.mode.into()),
             (Known::FileMode, Some(Body::FileChmod(chmod))) => Value::Int(chmod.mode.into()),
+            (Known::FileAct, Some(Body::FileOpen(open))) if open.by_handle => Value::Text(b"opened_by_handle"),
+            (field, Some(Body::FileChange(change))) => changes::file(change, field),
+            (Known::FileUpperLayer, Some(body)) => changes::upper_layer(body),
             _ => Value::Missing,
         }
     }
 
-    fn network_field(&self, field: Known) -> Value<'a> {
+    fn network_field(&self, field: Known) -> Value<'_> {
         let (flow, initiated, protocol, metadata) = match &self.event.body {
+            Some(Body::Connect(connect)) if field == Known::NetApiServer => return Value::Bool(connect.api_server),
+            Some(Body::Dns(dns)) => match self.names.dns(dns, field) {
+                Value::Missing => (&dns.flow, true, if dns.tcp { "tcp" } else { "udp" }, false),
+                known => return known,
+            },
+            Some(Body::ClientHello(hello)) if field == Known::DestinationHostname => return text(&hello.server_name),
+            Some(Body::ClientHello(hello)) => (&hello.flow, true, "tls", false),
+            Some(Body::SocketUse(used)) => match (self.names.socket(used, field), &used.flow) {
+                (Value::Missing, Some(_)) => (&used.flow, true, self.names.family(), false),
+                (known, _) => return known,
+            },
             Some(Body::Connect(connect)) => (&connect.flow, true, "tcp", connect.metadata_service),
             Some(Body::Accept(accept)) => (&accept.flow, false, "tcp", false),
             Some(Body::DatagramFlow(datagram)) => (&datagram.flow, true, "udp", datagram.metadata_service),
@@ -199,7 +222,7 @@ impl<'a> NodeEvent<'a> {
         }
     }
 
-    fn known(&self, field: Known) -> Value<'a> {
+    fn known(&self, field: Known) -> Value<'_> {
         match field {
             Known::ContainerId
             | Known::ContainerRuntime
@@ -219,13 +242,26 @@ impl<'a> NodeEvent<'a> {
             | Known::SourceFilename
             | Known::FileSensitive
             | Known::FileMode
-            | Known::FileFlags => self.file_field(field),
+            | Known::FileFlags
+            | Known::FileAct
+            | Known::FileAttribute
+            | Known::FileModified
+            | Known::FileUpperLayer => self.file_field(field),
             Known::Initiated
             | Known::Protocol
             | Known::SourceIp
             | Known::SourcePort
             | Known::DestinationIp
             | Known::DestinationPort
+            | Known::DestinationHostname
+            | Known::QueryName
+            | Known::QueryType
+            | Known::QueryStatus
+            | Known::QueryResults
+            | Known::SocketAct
+            | Known::SocketFamily
+            | Known::SocketAddress
+            | Known::NetApiServer
             | Known::NetImds => self.network_field(field),
             _ => self.process_field(field),
         }
@@ -269,7 +305,7 @@ fn entry(entry: Entry) -> &'static str {
     }
 }
 
-fn text(bytes: &[u8]) -> Value<'_> {
+pub(super) fn text(bytes: &[u8]) -> Value<'_> {
     if bytes.is_empty() { Value::Missing } else { Value::Text(bytes) }
 }
 

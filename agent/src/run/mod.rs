@@ -124,7 +124,7 @@ pub fn agent(config: &Config) -> Result<(), RunError> {
     let sensitive = parts::sensitive(config)?;
     let kernel = Kernel::load(&parts::kernel_config(config, &sensitive, &engine)).map_err(RunError::Kernel)?;
     let kernel = Arc::new(kernel);
-    let observer = parts::observer(config, sensitive, &kernel);
+    let observer = parts::observer(config, sensitive, &kernel).with_api_servers(config.kubernetes.api_servers());
     let (boot_text, boot_id) = parts::boot_id()?;
     let ground = Ground { clock: Clock::system(), boot_text, boot_id, kernel: Some(Arc::clone(&kernel)) };
     let source = Source::kernel(kernel)?;

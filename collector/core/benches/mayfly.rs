@@ -64,6 +64,9 @@ fn life(number: u32) -> Vec<NodeEvent> {
         sensitive: String::new(),
         result: 3,
         truncated: false,
+        object: None,
+        created: false,
+        by_handle: false,
     };
     let exec = Exec {
         path: raw(path),
@@ -78,8 +81,8 @@ fn life(number: u32) -> Vec<NodeEvent> {
         (&child, Body::Exec(Box::new(exec))),
         (&child, open("/tmp/work/out.o", 0o1101)),
         (&child, open("/var/log/app/worker.log", 0o2001)),
-        (&child, Body::Connect { flow, established: true, metadata_service: false }),
-        (&child, Body::FileUnlink { path: raw("/tmp/work/out.o"), result: 0, truncated: false }),
+        (&child, Body::Connect { flow, established: true, metadata_service: false, api_server: false }),
+        (&child, Body::FileUnlink { path: raw("/tmp/work/out.o"), result: 0, truncated: false, object: None }),
         (&child, Body::Close { flow, sent: 512, received: 2_048, outgoing: true }),
         (&child, Body::Exit { code: 0, signal: 0 }),
     ];

@@ -103,6 +103,19 @@ fn what(event: &NodeEvent) -> String {
             format!("close {}:{} sent {sent} received {received}", flow.remote, flow.remote_port)
         }
         Body::DatagramFlow { flow, .. } => format!("udp {}:{}", flow.remote, flow.remote_port),
+        Body::FileChange(change) => {
+            format!("{} {} = {}", named(&change.facts()), change.path, change.result)
+        }
+        Body::Dns(dns) => format!("dns {} {}", dns.flow.remote, named(&dns.facts())),
+        Body::ClientHello(hello) => {
+            format!("tls {}:{} {}", hello.flow.remote, hello.flow.remote_port, hello.server_name)
+        }
+        Body::Socket(used) => {
+            let flow = used.flow.map_or(String::new(), |flow| {
+                format!("{}:{} {}:{} ", flow.local, flow.local_port, flow.remote, flow.remote_port)
+            });
+            format!("socket {flow}{} = {}", named(&used.facts()), used.result)
+        }
         Body::Privilege(privilege) => facts(privilege.kind(), &privilege.facts(), privilege.result()),
         Body::Kernel(change) => facts(change.kind(), &change.facts(), change.result()),
         Body::ContainerSeen(seen) => {
@@ -133,7 +146,11 @@ fn what(event: &NodeEvent) -> String {
 }
 
 fn facts(kind: &str, facts: &[Named<'_>], result: Option<i32>) -> String {
-    let facts: Vec<String> = facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
     let result = result.map_or(String::new(), |result| format!(" = {result}"));
-    format!("{} {}{result}", say::words(kind), facts.join(" "))
+    format!("{} {}{result}", say::words(kind), named(facts))
+}
+
+fn named(facts: &[Named<'_>]) -> String {
+    let facts: Vec<String> = facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
+    facts.join(" ")
 }

@@ -9,6 +9,8 @@ pub mod server;
 pub mod session;
 pub mod translate;
 mod translate_body;
+mod translate_file;
 mod translate_kernel;
+mod translate_network;
 mod translate_privilege;
 pub mod wire;

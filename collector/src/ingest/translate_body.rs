@@ -1,16 +1,14 @@
 //! The five nouns from wire to model. Takes one decoded body; gives the model's, or nothing where a part that it cannot be without is
 //! missing or has an impossible size.
 
-use std::net::IpAddr;
-
-use collector_core::model::event::{
-    Account, Accounting, ContainerSeen, Coverage, Exec, Flow, HookCoverage, Raw, Trigger,
-};
+use collector_core::model::event::{Account, Accounting, ContainerSeen, Coverage, Exec, HookCoverage, Raw, Trigger};
 use collector_core::model::{Body, ProcessKey};
 use proto::v1;
 use proto::v1::event::Body as Wire;
 
+use super::translate_file::file;
 use super::translate_kernel::kernel;
+use super::translate_network::network;
 use super::translate_privilege::privilege;
 
 /// Translates one body; `key` completes a process key with its node and boot.
@@ -21,8 +19,16 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
         }
         Wire::Exec(exec) => Body::Exec(Box::new(self::exec(exec))),
         Wire::Exit(exit) => Body::Exit { code: exit.code, signal: exit.signal },
-        Wire::FileOpen(_) | Wire::FileUnlink(_) | Wire::FileRename(_) | Wire::FileChmod(_) => file(wire)?,
-        Wire::Connect(_) | Wire::Accept(_) | Wire::Close(_) | Wire::DatagramFlow(_) => network(wire)?,
+        Wire::FileOpen(_) | Wire::FileUnlink(_) | Wire::FileRename(_) | Wire::FileChmod(_) | Wire::FileChange(_) => {
+            file(wire)?
+        }
+        Wire::Connect(_)
+        | Wire::Accept(_)
+        | Wire::Close(_)
+        | Wire::DatagramFlow(_)
+        | Wire::Dns(_)
+        | Wire::ClientHello(_)
+        | Wire::SocketUse(_) => network(wire)?,
         Wire::CredentialsChanged(_)
         | Wire::ProcessReached(_)
         | Wire::NamespacesChanged(_)
@@ -85,56 +91,6 @@ fn coverage(wire: v1::Coverage) -> Coverage {
     Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks }
 }
 
-fn file(wire: Wire) -> Option<Body> {
-    Some(match wire {
-        Wire::FileOpen(open) => Body::FileOpen {
-            path: Raw(open.path),
-            flags: open.flags,
-            mode: open.mode,
-            sensitive: open.sensitive,
-            result: open.result,
-            truncated: open.truncated,
-        },
-        Wire::FileUnlink(unlink) => {
-            Body::FileUnlink { path: Raw(unlink.path), result: unlink.result, truncated: unlink.truncated }
-        }
-        Wire::FileRename(rename) => Body::FileRename {
-            from: Raw(rename.from),
-            to: Raw(rename.to),
-            result: rename.result,
-            truncated: rename.truncated,
-        },
-        Wire::FileChmod(chmod) => Body::FileChmod {
-            path: Raw(chmod.path),
-            mode: chmod.mode,
-            result: chmod.result,
-            truncated: chmod.truncated,
-        },
-        _ => return None,
-    })
-}
-
-fn network(wire: Wire) -> Option<Body> {
-    Some(match wire {
-        Wire::Connect(connect) => Body::Connect {
-            flow: flow(&connect.flow?)?,
-            established: connect.established,
-            metadata_service: connect.metadata_service,
-        },
-        Wire::Accept(accept) => Body::Accept { flow: flow(&accept.flow?)? },
-        Wire::Close(close) => Body::Close {
-            flow: flow(&close.flow?)?,
-            sent: close.sent,
-            received: close.received,
-            outgoing: close.outgoing,
-        },
-        Wire::DatagramFlow(datagram) => {
-            Body::DatagramFlow { flow: flow(&datagram.flow?)?, metadata_service: datagram.metadata_service }
-        }
-        _ => return None,
-    })
-}
-
 fn exec(wire: v1::Exec) -> Exec {
     let file = wire.file.unwrap_or_default();
     Exec {
@@ -162,24 +118,6 @@ fn arguments(bytes: &[u8]) -> Vec<Raw> {
         return Vec::new();
     }
     bytes.strip_suffix(b"\0").unwrap_or(bytes).split(|byte| *byte == 0).map(|argument| Raw(argument.to_vec())).collect()
-}
-
-fn flow(wire: &v1::Flow) -> Option<Flow> {
-    Some(Flow {
-        local: address(&wire.local_address)?,
-        local_port: u16::try_from(wire.local_port).ok()?,
-        remote: address(&wire.remote_address)?,
-        remote_port: u16::try_from(wire.remote_port).ok()?,
-    })
-}
-
-/// An IPv4 address that the kernel wrote as IPv6 (`::ffff:a.b.c.d`) is that IPv4 address.
-fn address(bytes: &[u8]) -> Option<IpAddr> {
-    match bytes.len() {
-        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
-        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?).to_canonical()),
-        _ => None,
-    }
 }
 
 fn container(wire: v1::ContainerSeen) -> ContainerSeen {

@@ -106,6 +106,18 @@ pub enum Kind {
     Close = 18,
     /// The first datagram of a flow.
     Datagram = 19,
+    /// A DNS message or a piece of one, to or from port 53.
+    Dns = 20,
+    /// The first bytes of TLS on a connection begun here.
+    ClientHello = 21,
+    /// A socket was given an address.
+    SocketBind = 22,
+    /// A socket waits for connections.
+    SocketListen = 23,
+    /// A socket that is neither TCP nor UDP was connected.
+    SocketConnect = 24,
+    /// A raw or packet socket was made.
+    SocketMade = 25,
     /// A file was opened.
     FileOpen = 32,
     /// A name was removed.
@@ -114,6 +126,26 @@ pub enum Kind {
     FileRename = 34,
     /// A mode was changed.
     FileChmod = 35,
+    /// A file has one more name.
+    FileLink = 36,
+    /// A symbolic link was made.
+    FileSymlink = 37,
+    /// A folder, device, pipe or empty file was made.
+    FileMade = 38,
+    /// A file was cut or lengthened.
+    FileSize = 39,
+    /// An owner was changed.
+    FileOwner = 40,
+    /// Times were changed.
+    FileTimes = 41,
+    /// An extended attribute was set or removed.
+    FileAttribute = 42,
+    /// A file was mapped to be written through memory.
+    FileMapped = 43,
+    /// Bytes of another file or a pipe were put into a file by the kernel.
+    FileCopied = 44,
+    /// A file's handle was asked for.
+    FileHandle = 45,
     /// What a process may act as was changed.
     Credentials = 48,
     /// A process reached into another.
@@ -150,7 +182,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 45] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -160,10 +192,26 @@ impl Kind {
         Self::Accept,
         Self::Close,
         Self::Datagram,
+        Self::Dns,
+        Self::ClientHello,
+        Self::SocketBind,
+        Self::SocketListen,
+        Self::SocketConnect,
+        Self::SocketMade,
         Self::FileOpen,
         Self::FileUnlink,
         Self::FileRename,
         Self::FileChmod,
+        Self::FileLink,
+        Self::FileSymlink,
+        Self::FileMade,
+        Self::FileSize,
+        Self::FileOwner,
+        Self::FileTimes,
+        Self::FileAttribute,
+        Self::FileMapped,
+        Self::FileCopied,
+        Self::FileHandle,
         Self::Credentials,
         Self::Reach,
         Self::Namespaces,

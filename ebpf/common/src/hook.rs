@@ -67,6 +67,10 @@ pub enum Attach {
     RootCgroupSysctl,
     /// The root of the version 2 cgroup tree, for socket addresses.
     RootCgroupAddress,
+    /// The same, for the packets that its sockets send.
+    RootCgroupEgress,
+    /// The same, for the packets that its sockets receive.
+    RootCgroupIngress,
     /// A cgroup, when it is quarantined: until then the program is only loaded.
     Quarantine,
 }
@@ -165,7 +169,12 @@ pub const HOOKS: &[Hook] = &[
     hook("fork", "process", &[Kind::Fork], &[tracepoints(OLDEST, &[typed("sched_process_fork")])]),
     hook("exec", "process", &[Kind::Exec], &[tracepoints(OLDEST, &[typed("sched_process_exec")])]),
     hook("exit", "process", &[Kind::Exit], &[tracepoints(OLDEST, &[typed("sched_process_exit")])]),
-    hook("tcp", "network", &[Kind::Connect, Kind::Close], &[tracepoints(OLDEST, &[typed("inet_sock_set_state")])]),
+    hook(
+        "tcp",
+        "network",
+        &[Kind::Connect, Kind::Close, Kind::SocketListen],
+        &[tracepoints(OLDEST, &[typed("inet_sock_set_state")])],
+    ),
     hook(
         "accept",
         "network",
@@ -197,6 +206,24 @@ pub const HOOKS: &[Hook] = &[
         )],
     ),
     hook(
+        "payload",
+        "network",
+        &[Kind::Dns, Kind::ClientHello],
+        &[tracepoints(
+            OLDEST,
+            &[on("payload_out", Attach::RootCgroupEgress), on("payload_in", Attach::RootCgroupIngress)],
+        )],
+    ),
+    hook("socket", "network", &[Kind::SocketMade], &[tracepoints(OLDEST, &[syscall("sys_exit_socket", "socket")])]),
+    hook("bind", "network", &[Kind::SocketBind], &[tracepoints(OLDEST, &[syscall("sys_exit_bind", "bind")])]),
+    hook("listen", "network", &[Kind::SocketListen], &[tracepoints(OLDEST, &[syscall("sys_exit_listen", "listen")])]),
+    hook(
+        "connect",
+        "network",
+        &[Kind::SocketConnect],
+        &[tracepoints(OLDEST, &[syscall("sys_exit_connect", "connect")])],
+    ),
+    hook(
         "open",
         "file",
         &[Kind::FileOpen],
@@ -217,6 +244,12 @@ pub const HOOKS: &[Hook] = &[
                 ],
             ),
         ],
+    ),
+    hook(
+        "open_by_handle",
+        "file",
+        &[Kind::FileOpen],
+        &[tracepoints(OLDEST, &[syscall("sys_exit_open_by_handle_at", "open_by_handle_at")])],
     ),
     hook(
         "unlink",
@@ -269,6 +302,102 @@ pub const HOOKS: &[Hook] = &[
                 ],
             )
         ),
+    ),
+    hook(
+        "link",
+        "file",
+        &[Kind::FileLink, Kind::FileSymlink],
+        &[tracepoints(
+            OLDEST,
+            &[
+                syscall_if_any("sys_exit_link", "link"),
+                syscall("sys_exit_linkat", "linkat"),
+                syscall_if_any("sys_exit_symlink", "symlink"),
+                syscall("sys_exit_symlinkat", "symlinkat"),
+            ],
+        )],
+    ),
+    hook(
+        "make",
+        "file",
+        &[Kind::FileMade],
+        &[tracepoints(
+            OLDEST,
+            &[
+                syscall_if_any("sys_exit_mkdir", "mkdir"),
+                syscall("sys_exit_mkdirat", "mkdirat"),
+                syscall_if_any("sys_exit_mknod", "mknod"),
+                syscall("sys_exit_mknodat", "mknodat"),
+            ],
+        )],
+    ),
+    hook(
+        "truncate",
+        "file",
+        &[Kind::FileSize],
+        &[tracepoints(OLDEST, &[syscall("sys_exit_truncate", "truncate"), syscall("sys_exit_ftruncate", "ftruncate")])],
+    ),
+    hook(
+        "owner",
+        "file",
+        &[Kind::FileOwner],
+        &[tracepoints(
+            OLDEST,
+            &[
+                syscall_if_any("sys_exit_chown", "chown"),
+                syscall_if_any("sys_exit_lchown", "lchown"),
+                syscall("sys_exit_fchown", "fchown"),
+                syscall("sys_exit_fchownat", "fchownat"),
+            ],
+        )],
+    ),
+    hook(
+        "times",
+        "file",
+        &[Kind::FileTimes],
+        &[tracepoints(
+            OLDEST,
+            &[
+                syscall_if_any("sys_exit_utime", "utime"),
+                syscall_if_any("sys_exit_utimes", "utimes"),
+                syscall_if_any("sys_exit_futimesat", "futimesat"),
+                syscall("sys_exit_utimensat", "utimensat"),
+            ],
+        )],
+    ),
+    hook(
+        "attribute",
+        "file",
+        &[Kind::FileAttribute],
+        &[tracepoints(
+            OLDEST,
+            &[
+                syscall("sys_exit_setxattr", "setxattr"),
+                syscall("sys_exit_lsetxattr", "lsetxattr"),
+                syscall("sys_exit_fsetxattr", "fsetxattr"),
+                syscall_if_any("sys_exit_setxattrat", "setxattrat"),
+                syscall("sys_exit_removexattr", "removexattr"),
+                syscall("sys_exit_lremovexattr", "lremovexattr"),
+                syscall("sys_exit_fremovexattr", "fremovexattr"),
+                syscall_if_any("sys_exit_removexattrat", "removexattrat"),
+            ],
+        )],
+    ),
+    hook("map", "file", &[Kind::FileMapped], &[tracepoints(OLDEST, &[syscall("sys_exit_mmap", "mmap")])]),
+    hook(
+        "copy",
+        "file",
+        &[Kind::FileCopied],
+        &[tracepoints(
+            OLDEST,
+            &[syscall("sys_exit_splice", "splice"), syscall("sys_exit_copy_file_range", "copy_file_range")],
+        )],
+    ),
+    hook(
+        "handle",
+        "file",
+        &[Kind::FileHandle],
+        &[tracepoints(OLDEST, &[syscall("sys_exit_name_to_handle_at", "name_to_handle_at")])],
     ),
     privilege::CREDENTIALS,
     privilege::REACH,

@@ -11,10 +11,26 @@
 //!           │ Accept 48
 //!           │ Close 72
 //!           │ Datagram 48
+//!           │ Dns 64           │ payload
+//!           │ ClientHello 64   │ payload
+//!           │ SocketBind 56    │ address
+//!           │ SocketListen 56  │ address
+//!           │ SocketConnect 56 │ address
+//!           │ SocketMade 56    │ address
 //!           │ FileOpen 72      │ path │ name │ directory
 //!           │ FileUnlink 56    │ path │ name │ directory
 //!           │ FileRename 96    │ name │ directory │ new name │ new directory
 //!           │ FileChmod 64     │ path │ name │ directory
+//!           │ FileLink 96      │ name │ directory │ new name │ new directory
+//!           │ FileSymlink 96   │ name │ directory │ new name │ new directory
+//!           │ FileMade 72      │ path │ name │ directory │ other
+//!           │ FileSize 72      │ path │ name │ directory │ other
+//!           │ FileOwner 72     │ path │ name │ directory │ other
+//!           │ FileTimes 72     │ path │ name │ directory │ other
+//!           │ FileAttribute 72 │ path │ name │ directory │ other
+//!           │ FileMapped 72    │ path │ name │ directory │ other
+//!           │ FileCopied 72    │ path │ name │ directory │ other
+//!           │ FileHandle 72    │ path │ name │ directory │ other
 //!           │ Credentials 72
 //!           │ Reach 40
 //!           │ Namespaces 104

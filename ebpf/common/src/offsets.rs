@@ -152,6 +152,12 @@ offsets! {
     kernfs_id: "kernfs_node" "id",
     kernfs_name: "kernfs_node" "name",
     kernfs_parent: "kernfs_node" "__parent|parent",
+    socket_type: "socket" "type",
+    /// Since 3.0, in the module's own types where Unix sockets are a module.
+    unix_peer: "unix_sock" "peer" (optional),
+    unix_address: "unix_sock" "addr" (optional),
+    unix_address_length: "unix_address" "len" (optional),
+    unix_address_name: "unix_address" "name" (optional),
     socket_sk: "socket" "sk",
     sock_family: "sock_common" "skc_family",
     /// Not the number in `sock_common`: that is taken back before the last change of state is told.

@@ -3,7 +3,7 @@
 //! Only the end of the call is looked at. There the descriptor leads to the file that was really opened, through links,
 //! relative names and races over the name's bytes alike; and an open that nobody asks about costs no look at its name.
 //!
-//! What it does not see: opens by `io_uring`, by handle, by 32-bit programs; a read of a sensitive file through a descriptor
+//! What it does not see: opens by `io_uring`, by 32-bit programs; a read of a sensitive file through a descriptor
 //! that was received; writing through a mapping. Opens of null, zero, random, terminals and nameless pipes for writing are counted
 //! as excluded.
 
@@ -105,22 +105,65 @@ fn opened(result: i32, ask: impl Fn(i32) -> Open) {
     if result < 0 {
         failed(result, ask);
     } else {
-        succeeded(result, ask);
+        succeeded(result, ask, false);
     }
 }
 
+/// `sys_exit_open_by_handle_at`, since 2.6.39. Told whatever it was opened for: it passed no folder that would have hidden the file.
+/// `do_handle_open` in <https://github.com/torvalds/linux/blob/v6.18/fs/fhandle.c>
+#[tracepoint]
+fn sys_exit_open_by_handle_at(context: TracePointContext) -> u32 {
+    let result = call::answer(&context);
+    let ask = |result| Open {
+        result,
+        directory: WORKING_DIRECTORY,
+        name: 0,
+        flags: Arguments::current().third() as u32,
+        mode: 0,
+    };
+    if result >= 0 {
+        succeeded(result, ask, true);
+    } else if refused(result) {
+        nameless(&ask(result));
+    }
+    0
+}
+
 #[inline(always)]
-fn succeeded(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
-    found(call::file(result)?, || ask(result))
+fn nameless(open: &Open) -> Option<()> {
+    if filter::excluded(Class::File) {
+        return None;
+    }
+    end(begin(size_of::<FileOpen>())?, Kind::FileOpen, 0, 0, FileOpen { by_handle: 1, ..empty(open) });
+    Some(())
+}
+
+/// The kernel said that the caller may not.
+#[inline(always)]
+pub fn refused(result: i32) -> bool {
+    const NOT_PERMITTED: i32 = -1;
+    const ACCESS_DENIED: i32 = -13;
+    const READ_ONLY: i32 = -30;
+    matches!(result, NOT_PERMITTED | ACCESS_DENIED | READ_ONLY)
+}
+
+#[inline(always)]
+fn succeeded(result: i32, ask: impl Fn(i32) -> Open, by_handle: bool) -> Option<()> {
+    told(call::file(result)?, || ask(result), by_handle)
 }
 
 /// An open that gave a file: told where it may change it, or the sensitive list may know it.
 #[inline(always)]
 pub fn found(file: u64, ask: impl Fn() -> Open) -> Option<()> {
+    told(file, ask, false)
+}
+
+#[inline(always)]
+fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let mode = read::field::<u32>(file, offset!(file_mode))?;
     let place = Place::read(file + u64::from(offset!(file_path)))?;
     let candidates = filter::sensitive(place.dentry);
-    if candidates == 0 && mode & (MODE_WRITE | MODE_CREATED) == 0 {
+    if candidates == 0 && mode & (MODE_WRITE | MODE_CREATED) == 0 && !by_handle {
         return None;
     }
     let inode = read::pointer(file, offset!(file_inode))?;
@@ -142,6 +185,7 @@ pub fn found(file: u64, ask: impl Fn() -> Open) -> Option<()> {
         candidates,
         object: object::of(inode, place.mount),
         created: u16::from(mode & MODE_CREATED != 0),
+        by_handle: u16::from(by_handle),
         path_length: path.length,
         path_components: path.components,
         ..empty(&ask())
@@ -160,9 +204,7 @@ fn failed(result: i32, ask: impl Fn(i32) -> Open) -> Option<()> {
 /// An open that failed, and how its name is read.
 #[inline(always)]
 pub fn gave_nothing(open: &Open, name: impl Fn(&mut Record, &Open) -> Named) -> Option<()> {
-    const NOT_PERMITTED: i32 = -1;
-    const ACCESS_DENIED: i32 = -13;
-    let refused = matches!(open.result, NOT_PERMITTED | ACCESS_DENIED);
+    let refused = refused(open.result);
     if !refused && open.flags & (WRITING | CREATE) == 0 {
         return None;
     }

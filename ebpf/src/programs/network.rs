@@ -14,7 +14,7 @@ use ebpf_common::loss::Outcome;
 use ebpf_common::record::{Accept, Close, Connect, Flow};
 use ebpf_common::{Class, Kind};
 
-use super::{call, enforce, socket};
+use super::{call, enforce, network_socket, socket};
 use crate::account::Books;
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
@@ -23,24 +23,37 @@ use crate::{config, offset, read};
 /// Who owns a socket.
 #[derive(Clone, Copy)]
 #[repr(C)]
-struct Owner {
-    identity: Identity,
+pub struct Owner {
+    pub identity: Identity,
     begun_ns: u64,
     outgoing: u64,
+    /// 1: begun here, and nothing was sent yet.
+    pub fresh: u64,
 }
 
 impl Owner {
-    const UNKNOWN: Self = Self { identity: Identity::UNKNOWN, begun_ns: 0, outgoing: 0 };
+    pub const UNKNOWN: Self = Self { identity: Identity::UNKNOWN, begun_ns: 0, outgoing: 0, fresh: 0 };
+
+    /// Somebody who was seen to use a socket.
+    #[inline(always)]
+    pub fn of(identity: Identity) -> Self {
+        Self { identity, ..Self::UNKNOWN }
+    }
 
     /// The process that runs now.
     #[inline(always)]
     fn current(outgoing: u64) -> Option<Self> {
         // SAFETY: takes nothing, gives a number.
-        Some(Self { identity: Identity::current()?, begun_ns: unsafe { bpf_ktime_get_boot_ns() }, outgoing })
+        Some(Self {
+            identity: Identity::current()?,
+            begun_ns: unsafe { bpf_ktime_get_boot_ns() },
+            outgoing,
+            fresh: outgoing,
+        })
     }
 
     #[inline(always)]
-    fn flags(&self) -> u32 {
+    pub fn flags(&self) -> u32 {
         if self.identity.pid == 0 {
             return flag::OWNER_UNKNOWN;
         }
@@ -49,7 +62,7 @@ impl Owner {
 
     /// Of the agent, which was told to leave itself out. Counted.
     #[inline(always)]
-    fn excluded(&self) -> bool {
+    pub fn excluded(&self) -> bool {
         let own = config!(own_pid);
         if own == 0 || self.identity.pid != own {
             return false;
@@ -61,7 +74,7 @@ impl Owner {
 
 /// Socket → owner. Not one that forgets the oldest: a flood of connections must not cost the victim its name.
 #[map]
-static SOCKETS: HashMap<u64, Owner> = HashMap::with_max_entries(32_768, 0);
+pub static SOCKETS: HashMap<u64, Owner> = HashMap::with_max_entries(32_768, 0);
 
 /// Of a socket's flags: the other side's end was received.
 const DONE: u64 = 1 << 1;
@@ -88,6 +101,7 @@ const NEW_SYN_RECEIVED: i32 = 12;
 fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
     let (socket, from, to): (u64, i32, i32) = (context.arg(0), context.arg(1), context.arg(2));
     match (from, to) {
+        (_, LISTEN) => network_socket::listens(socket),
         (_, SYN_SENT) => begin(socket),
         (SYN_SENT, ESTABLISHED) => connected(socket, 1),
         (SYN_SENT, CLOSE) => connected(socket, 0),
@@ -109,14 +123,14 @@ fn begin(socket: u64) {
 }
 
 #[inline(always)]
-fn own(socket: u64, owner: Owner) {
+pub fn own(socket: u64, owner: Owner) {
     if SOCKETS.insert(socket, owner, 0).is_err() {
         Books::of(owner.identity.cgroup_id).end(Class::Network, Outcome::Unowned);
     }
 }
 
 #[inline(always)]
-fn forget(socket: u64) {
+pub fn forget(socket: u64) {
     let _absent = SOCKETS.remove(socket);
 }
 

@@ -15,7 +15,7 @@ use ebpf_common::record::network::{FAMILY_V4, FAMILY_V6};
 use ebpf_common::record::{Datagram, Flow};
 use ebpf_common::{Class, Kind};
 
-use super::{enforce, socket};
+use super::{enforce, network_payload, socket};
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::{config, filter};
@@ -78,7 +78,7 @@ fn sendmsg6(context: SockAddrContext) -> i32 {
 fn told(address: *mut bpf_sock_addr, family: u16, connected: u32) {
     // SAFETY: the context is valid for the run; the verifier allows aligned reads of its fields.
     let protocol = unsafe { (*address).protocol };
-    if protocol != u32::from(socket::UDP) || filter::excluded(Class::Network) {
+    if protocol != u32::from(socket::UDP) {
         return;
     }
     let Some(identity) = Identity::current() else {
@@ -86,6 +86,11 @@ fn told(address: *mut bpf_sock_addr, family: u16, connected: u32) {
         return;
     };
     let flow = flow(address, family);
+    // SAFETY: as above. The kernel's own socket is behind it.
+    network_payload::asks(unsafe { (*address).__bindgen_anon_1.sk } as u64, flow.remote_port, &identity);
+    if filter::excluded(Class::Network) {
+        return;
+    }
     let key = FlowKey {
         start_ns: identity.start_ns,
         remote: flow.remote,

@@ -13,15 +13,18 @@ pub const UDP: u16 = 17;
 /// The ends of a TCP socket; nothing for other protocols and families.
 #[inline(always)]
 pub fn tcp_flow(socket: u64) -> Option<Flow> {
-    if read::field::<u16>(socket, offset!(sock_protocol))? != TCP {
-        return None;
-    }
+    if read::field::<u16>(socket, offset!(sock_protocol))? != TCP { None } else { flow(socket, TCP) }
+}
+
+/// The ends of an IPv4 or IPv6 socket.
+#[inline(always)]
+pub fn flow(socket: u64, protocol: u16) -> Option<Flow> {
     let family = read::field::<u16>(socket, offset!(sock_family))?;
     let mut flow = Flow {
         local_port: u16::from_be(read::field(socket, offset!(sock_port))?),
         remote_port: u16::from_be(read::field(socket, offset!(sock_remote_port))?),
         family,
-        protocol: TCP,
+        protocol,
         ..Flow::EMPTY
     };
     match family {

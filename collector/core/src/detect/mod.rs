@@ -1,6 +1,7 @@
 //! Events and entries against rules. Takes one event or entry at a time, in the order of each log; gives the findings of the rules
 //! that match it. Never decides which findings belong together, nor how bad they are as a whole.
 
+mod changes;
 mod entities;
 mod finding;
 mod powers;

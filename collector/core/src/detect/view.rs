@@ -4,6 +4,7 @@
 use rules::fields::{self, Known as FieldName};
 use rules::{Event, Field, LogSource, Value};
 
+use super::changes;
 use super::powers;
 use super::processes::{Known, Program};
 use crate::model::event::{ContainerSeen, Entry, Flow};
@@ -18,8 +19,8 @@ pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
     match body {
         Body::Exec(_) => [Some(fields::PROCESS_CREATION), None],
         Body::Exit { .. } => [Some(fields::PROCESS_END), None],
-        Body::FileOpen { flags, sensitive, result, .. } => {
-            let access = if sensitive.is_empty() { None } else { Some(fields::FILE_ACCESS) };
+        Body::FileOpen { flags, sensitive, result, by_handle, .. } => {
+            let access = if sensitive.is_empty() && !by_handle { None } else { Some(fields::FILE_ACCESS) };
             let write = if flags & WRITING == 0 || *result < 0 { None } else { Some(fields::FILE_EVENT) };
             [access, write]
         }
@@ -30,6 +31,13 @@ pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
             [Some(fields::NETWORK_CONNECTION), None]
         }
         Body::Privilege(_) | Body::Kernel(_) => [powers::source(body), None],
+        Body::FileChange(change) => {
+            let made = change.result >= 0 && changes::makes_name(&change.act);
+            [Some(fields::FILE_CHANGE), made.then_some(fields::FILE_EVENT)]
+        }
+        Body::Dns(_) => [Some(fields::DNS_QUERY), None],
+        Body::ClientHello(_) => [Some(fields::TLS_CONNECTION), None],
+        Body::Socket(_) => [Some(fields::NETWORK_SOCKET), None],
         Body::Fork { .. }
         | Body::Close { .. }
         | Body::ContainerSeen(_)
@@ -140,13 +148,31 @@ impl NodeView<'_> {
                 Value::Int(i64::from(*mode))
             }
             (Body::FileOpen { flags, .. }, FieldName::FileFlags) => Value::Int(i64::from(*flags)),
+            (Body::FileOpen { by_handle: true, .. }, FieldName::FileAct) => Value::Text(b"opened_by_handle"),
+            (Body::FileChange(change), name) => changes::file(change, name),
+            (body, FieldName::FileUpperLayer) => {
+                changes::object(body).map_or(Value::Missing, |object| Value::Bool(object.upper_layer))
+            }
             _ => Value::Missing,
         }
     }
 
     fn of_network(&self, name: FieldName) -> Value<'_> {
         let (flow, outgoing, protocol, metadata) = match &self.event.body {
+            Body::Connect { api_server, .. } if name == FieldName::NetApiServer => return Value::Bool(*api_server),
             Body::Connect { flow, metadata_service, .. } => (flow, true, "tcp", *metadata_service),
+            Body::Dns(dns) => match changes::dns(dns, name) {
+                Value::Missing => (&dns.flow, true, if dns.tcp { "tcp" } else { "udp" }, false),
+                known => return known,
+            },
+            Body::ClientHello(hello) if name == FieldName::DestinationHostname => {
+                return filled(Some(&hello.server_name.0));
+            }
+            Body::ClientHello(hello) => (&hello.flow, true, "tls", false),
+            Body::Socket(used) => match (changes::socket(used, name), &used.flow) {
+                (Value::Missing, Some(flow)) => (flow, true, used.family.as_str(), false),
+                (known, _) => return known,
+            },
             Body::DatagramFlow { flow, metadata_service } => (flow, true, "udp", *metadata_service),
             Body::Accept { flow } => (flow, false, "tcp", false),
             _ => return Value::Missing,
@@ -201,13 +227,26 @@ impl Event for NodeView<'_> {
             | FieldName::SourceFilename
             | FieldName::FileSensitive
             | FieldName::FileMode
-            | FieldName::FileFlags => self.of_file(name),
+            | FieldName::FileFlags
+            | FieldName::FileAct
+            | FieldName::FileAttribute
+            | FieldName::FileModified
+            | FieldName::FileUpperLayer => self.of_file(name),
             FieldName::Initiated
             | FieldName::Protocol
             | FieldName::SourceIp
             | FieldName::SourcePort
             | FieldName::DestinationIp
             | FieldName::DestinationPort
+            | FieldName::DestinationHostname
+            | FieldName::QueryName
+            | FieldName::QueryType
+            | FieldName::QueryStatus
+            | FieldName::QueryResults
+            | FieldName::SocketAct
+            | FieldName::SocketFamily
+            | FieldName::SocketAddress
+            | FieldName::NetApiServer
             | FieldName::NetImds => self.of_network(name),
             FieldName::ExitCode | FieldName::Signal => self.of_end(name),
             _ => self.of_process(name),
@@ -219,6 +258,10 @@ impl Event for NodeView<'_> {
         let file = match &self.event.body {
             Body::FileOpen { path, .. } | Body::FileUnlink { path, .. } | Body::FileChmod { path, .. } => Some(&path.0),
             Body::FileRename { to, .. } => Some(&to.0),
+            Body::FileChange(change) => Some(&change.path.0),
+            Body::Dns(dns) => Some(&dns.name.0),
+            Body::ClientHello(hello) => Some(&hello.server_name.0),
+            Body::Socket(used) => Some(&used.address.0),
             _ => None,
         };
         [
@@ -236,7 +279,7 @@ impl Event for NodeView<'_> {
 }
 
 /// An empty text is one that nobody could read.
-fn filled(text: Option<&Vec<u8>>) -> Value<'_> {
+pub(super) fn filled(text: Option<&Vec<u8>>) -> Value<'_> {
     Value::text(text.map(Vec::as_slice).filter(|text| !text.is_empty()))
 }
 

@@ -113,13 +113,13 @@ fn before() -> Vec<NodeEvent> {
             4_705,
             at(21, 214),
             Some((4_212, 4_211, "/usr/bin/curl")),
-            Body::Connect { flow: flow(ATTACKER, 80), established: true, metadata_service: false },
+            Body::Connect { flow: flow(ATTACKER, 80), established: true, metadata_service: false, api_server: false },
         ),
         seen(
             4_708,
             at(21, 530),
             Some((4_213, 4_211, "/bin/chmod")),
-            Body::FileChmod { path: raw("/tmp/.x"), mode: 0o755, result: 0, truncated: false },
+            Body::FileChmod { path: raw("/tmp/.x"), mode: 0o755, result: 0, truncated: false, object: None },
         ),
         seen(4_710, at(21, 560), Some((4_214, 4_211, "/tmp/.x")), exec("/tmp/.x", &["/tmp/.x"], true, false)),
     ]
@@ -149,13 +149,21 @@ fn after() -> Vec<NodeEvent> {
                 sensitive: "service_account_token".to_owned(),
                 result: 0,
                 truncated: false,
+                object: None,
+                created: false,
+                by_handle: false,
             },
         ),
         seen(
             4_713,
             at(21, 640),
             Some((4_214, 4_211, "/tmp/.x")),
-            Body::Connect { flow: flow("169.254.169.254", 80), established: true, metadata_service: true },
+            Body::Connect {
+                flow: flow("169.254.169.254", 80),
+                established: true,
+                metadata_service: true,
+                api_server: false,
+            },
         ),
         seen(
             4_715,
@@ -168,7 +176,7 @@ fn after() -> Vec<NodeEvent> {
             4_718,
             at(21, 760),
             Some((4_216, 4_214, "/bin/rm")),
-            Body::FileUnlink { path: raw("/tmp/.x"), result: 0, truncated: false },
+            Body::FileUnlink { path: raw("/tmp/.x"), result: 0, truncated: false, object: None },
         ),
         seen(
             4_719,

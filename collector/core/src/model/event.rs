@@ -5,9 +5,12 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+pub use super::completeness::{Account, Accounting, Coverage, HookCoverage};
 use super::entity::ProcessKey;
 use super::evidence::EvidenceRef;
+use super::file::{FileChange, FileObject};
 use super::kernel::Change;
+use super::network::{ClientHello, Dns, SocketUse};
 use super::privilege::Privilege;
 use super::time::Moment;
 
@@ -171,26 +174,108 @@ pub struct Flow {
 #[serde(rename_all = "snake_case", tag = "what")]
 #[expect(missing_docs, reason = "the fields are those of `proto/sensor/v1/*.proto`, where each is described")]
 pub enum Body {
-    Fork { child: ProcessKey },
+    Fork {
+        child: ProcessKey,
+    },
     Exec(Box<Exec>),
-    Exit { code: u32, signal: u32 },
-    FileOpen { path: Raw, flags: u32, mode: u32, sensitive: String, result: i32, truncated: bool },
-    FileUnlink { path: Raw, result: i32, truncated: bool },
-    FileRename { from: Raw, to: Raw, result: i32, truncated: bool },
-    FileChmod { path: Raw, mode: u32, result: i32, truncated: bool },
-    Connect { flow: Flow, established: bool, metadata_service: bool },
-    Accept { flow: Flow },
-    Close { flow: Flow, sent: u64, received: u64, outgoing: bool },
-    DatagramFlow { flow: Flow, metadata_service: bool },
+    Exit {
+        code: u32,
+        signal: u32,
+    },
+    FileOpen {
+        path: Raw,
+        flags: u32,
+        mode: u32,
+        sensitive: String,
+        result: i32,
+        truncated: bool,
+        #[serde(default)]
+        object: Option<FileObject>,
+        #[serde(default)]
+        created: bool,
+        #[serde(default)]
+        by_handle: bool,
+    },
+    FileUnlink {
+        path: Raw,
+        result: i32,
+        truncated: bool,
+        #[serde(default)]
+        object: Option<FileObject>,
+    },
+    FileRename {
+        from: Raw,
+        to: Raw,
+        result: i32,
+        truncated: bool,
+        #[serde(default)]
+        flags: u32,
+        #[serde(default)]
+        object: Option<FileObject>,
+        #[serde(default)]
+        replaced: Option<FileObject>,
+    },
+    FileChmod {
+        path: Raw,
+        mode: u32,
+        result: i32,
+        truncated: bool,
+        #[serde(default)]
+        object: Option<FileObject>,
+    },
+    FileChange(Box<FileChange>),
+    Connect {
+        flow: Flow,
+        established: bool,
+        metadata_service: bool,
+        #[serde(default)]
+        api_server: bool,
+    },
+    Accept {
+        flow: Flow,
+    },
+    Close {
+        flow: Flow,
+        sent: u64,
+        received: u64,
+        outgoing: bool,
+    },
+    DatagramFlow {
+        flow: Flow,
+        metadata_service: bool,
+    },
+    Dns(Box<Dns>),
+    ClientHello(Box<ClientHello>),
+    Socket(Box<SocketUse>),
     Privilege(Box<Privilege>),
     Kernel(Box<Change>),
     ContainerSeen(Box<ContainerSeen>),
-    ContainerGone { container_id: String },
-    Loss { class: String, reason: String, count: u64, from_ns: u64, to_ns: u64 },
+    ContainerGone {
+        container_id: String,
+    },
+    Loss {
+        class: String,
+        reason: String,
+        count: u64,
+        from_ns: u64,
+        to_ns: u64,
+    },
     Trigger(Box<Trigger>),
-    CaptureSealed { capture_id: String, manifest_sha256: String, artifacts: u32, failed: u32, latency_ns: u64 },
+    CaptureSealed {
+        capture_id: String,
+        manifest_sha256: String,
+        artifacts: u32,
+        failed: u32,
+        latency_ns: u64,
+    },
+    AgentStarted {
+        version: String,
+        boot_id: String,
+        kernel_release: String,
+        refused_hooks: Vec<String>,
+        replay: bool,
+    },
     Accounting(Box<Accounting>),
-    AgentStarted { version: String, boot_id: String, kernel_release: String, refused_hooks: Vec<String>, replay: bool },
     Coverage(Box<Coverage>),
 }
 
@@ -221,36 +306,6 @@ impl Body {
     }
 }
 
-/// What became of all that a node's kernel programs had to tell since the accounting before.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of `Accounting` in `proto/sensor/v1/event.proto`")]
-pub struct Accounting {
-    pub from_ns: u64,
-    pub to_ns: u64,
-    pub after_position: u64,
-    pub accounts: Vec<Account>,
-}
-
-/// One class of one cgroup's account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of `Account` in `proto/sensor/v1/event.proto`")]
-pub struct Account {
-    pub cgroup_id: u64,
-    pub container_id: String,
-    pub class: String,
-    pub shared: bool,
-    pub seen: u64,
-    pub emitted: u64,
-    pub aggregated: u64,
-    pub throttled: u64,
-    pub excluded: u64,
-    /// By reason: `ring_full`, `scratch_busy`, `oversize`, `read_fault`; only those that there were.
-    pub lost: BTreeMap<String, u64>,
-    pub told: u64,
-    pub silent: u64,
-    pub under_way: u64,
-}
-
 /// A new program image.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of `Exec` in `proto/sensor/v1/process.proto`")]
@@ -274,40 +329,6 @@ pub struct Exec {
     pub from_proc: bool,
     #[serde(default)]
     pub script: Raw,
-}
-
-/// What a node covered at one moment, and how that is known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coverage {
-    /// Each hook.
-    pub hooks: Vec<HookCoverage>,
-    /// Nothing that is needed was missing.
-    pub ready: bool,
-    /// What was missing, in words.
-    pub lacks: Vec<String>,
-}
-
-impl Coverage {
-    /// Hooks that were attached and told nothing of a known call.
-    pub fn silent(&self) -> impl Iterator<Item = &str> {
-        self.hooks.iter().filter(|hook| hook.canary == "missed").map(|hook| hook.name.as_str())
-    }
-}
-
-/// One hook.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of `HookCoverage` in `proto/sensor/v1/event.proto`")]
-pub struct HookCoverage {
-    pub name: String,
-    pub noun: String,
-    /// Empty where it is not attached.
-    pub tier: String,
-    /// Why it is not attached, or not by a better tier.
-    pub refusal: String,
-    /// `untried`, `seen`, `missed`, `refused`.
-    pub canary: String,
-    pub seen_ns: u64,
-    pub skipped: u64,
 }
 
 /// A container and what is known about it so far.

@@ -3,13 +3,16 @@
 
 pub mod audit;
 pub mod case;
+pub mod completeness;
 pub mod edge;
 pub mod entity;
 pub mod event;
 pub mod evidence;
 pub mod fact;
+pub mod file;
 pub mod finding;
 pub mod kernel;
+pub mod network;
 pub mod privilege;
 pub mod time;
 

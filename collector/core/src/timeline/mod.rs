@@ -2,6 +2,7 @@
 //! say who, what and where it stands. Where the clocks cannot tell which of two came first, it says so.
 
 mod powers;
+mod reached;
 mod words;
 
 use std::collections::BTreeSet;

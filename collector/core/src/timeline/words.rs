@@ -1,6 +1,6 @@
 //! Facts as short sentences. Takes one event, entry or record; gives who and what. Attacker-chosen text is escaped and kept apart from our own.
 
-use super::powers;
+use super::{powers, reached};
 use crate::custody::{Kind, Record};
 use crate::model::event::{Entry, Exec, Flow, Raw};
 use crate::model::{Actor, AuditEntry, Body, NodeEvent};
@@ -55,9 +55,13 @@ fn happened(event: &NodeEvent) -> Option<(String, String)> {
         Body::FileUnlink { path, .. } => said("deleted", path.escape()),
         Body::FileRename { from, to, .. } => said("renamed", format!("{from} → {to}")),
         Body::FileChmod { path, mode, .. } => said(&format!("set mode {mode:o} on"), path.escape()),
-        Body::Connect { flow, established, metadata_service } => {
+        Body::Connect { flow, established, metadata_service, api_server } => {
             let tried = if *established { "connected to" } else { "tried to connect to" };
-            let whom = if *metadata_service { " the instance metadata service" } else { "" };
+            let whom = match (metadata_service, api_server) {
+                (true, _) => " the instance metadata service",
+                (_, true) => " the Kubernetes API server",
+                _ => "",
+            };
             said(&format!("{tried}{whom}"), remote(flow))
         }
         Body::Accept { flow } => said("was connected to from", remote(flow)),
@@ -66,6 +70,10 @@ fn happened(event: &NodeEvent) -> Option<(String, String)> {
             remote(flow),
         ),
         Body::DatagramFlow { flow, .. } => said("sent a datagram to", remote(flow)),
+        Body::FileChange(change) => Some(reached::file(change)),
+        Body::Dns(dns) => Some(reached::dns(dns)),
+        Body::ClientHello(hello) => Some(reached::hello(hello)),
+        Body::Socket(used) => Some(reached::socket(used)),
         Body::Privilege(privilege) => {
             let (did, facts) = powers::privilege(privilege);
             said(&did, facts)
@@ -210,7 +218,7 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-fn remote(flow: &Flow) -> String {
+pub(super) fn remote(flow: &Flow) -> String {
     if flow.remote.is_ipv6() {
         format!("[{}]:{}", flow.remote, flow.remote_port)
     } else {
@@ -222,7 +230,7 @@ fn clean(text: &str) -> String {
     cut(&Raw(text.as_bytes().to_vec()).escape())
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     if text.chars().count() <= MAX_QUOTE {
         return text.to_owned();
     }

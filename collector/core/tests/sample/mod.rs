@@ -136,7 +136,7 @@ fn node_event(source: &str, event: &Value, time: Moment, position: u64) -> NodeE
                 remote_port: port("DestinationPort"),
             };
             let metadata_service = text(event, "DestinationIp") == "169.254.169.254";
-            Body::Connect { flow, established: true, metadata_service }
+            Body::Connect { flow, established: true, metadata_service, api_server: false }
         }
         _ => Body::FileOpen {
             path: raw("TargetFilename"),
@@ -145,6 +145,9 @@ fn node_event(source: &str, event: &Value, time: Moment, position: u64) -> NodeE
             sensitive: String::new(),
             result: 3,
             truncated: false,
+            object: None,
+            created: false,
+            by_handle: false,
         },
     };
     NodeEvent { node, log_id: "log".into(), position, time, actor: Some(actor), attempt: false, body }

@@ -3,6 +3,7 @@
 
 use collector_core::model::event::{Exec, Flow, Raw};
 use collector_core::model::fact::Fact;
+use collector_core::model::file::FileObject;
 use collector_core::model::{Actor, Body, Origin};
 
 use Fact::{Flag, Number, Signed, Text, Word};
@@ -43,11 +44,17 @@ pub fn row(body: &Body) -> Row {
         Body::Exit { code, signal } => {
             rest("exit", &[("code", Number((*code).into())), ("signal", Number((*signal).into()))])
         }
-        Body::FileOpen { .. } | Body::FileUnlink { .. } | Body::FileRename { .. } | Body::FileChmod { .. } => {
-            file(body)
-        }
-        Body::Connect { flow, established, metadata_service } => {
-            let more = [("established", Flag(*established)), ("metadata_service", Flag(*metadata_service))];
+        Body::FileOpen { .. }
+        | Body::FileUnlink { .. }
+        | Body::FileRename { .. }
+        | Body::FileChmod { .. }
+        | Body::FileChange(_) => file(body),
+        Body::Connect { flow, established, metadata_service, api_server } => {
+            let more = [
+                ("established", Flag(*established)),
+                ("metadata_service", Flag(*metadata_service)),
+                ("api_server", Flag(*api_server)),
+            ];
             Row { flow: Some(*flow), ..rest("connect", &more) }
         }
         Body::Accept { flow } => Row { kind: "accept", flow: Some(*flow), ..Row::default() },
@@ -58,6 +65,9 @@ pub fn row(body: &Body) -> Row {
         Body::DatagramFlow { flow, metadata_service } => {
             Row { flow: Some(*flow), ..rest("datagram_flow", &[("metadata_service", Flag(*metadata_service))]) }
         }
+        Body::Dns(dns) => Row { flow: Some(dns.flow), ..rest("dns", &dns.facts()) },
+        Body::ClientHello(hello) => Row { flow: Some(hello.flow), ..rest("client_hello", &hello.facts()) },
+        Body::Socket(used) => Row { flow: used.flow, result: Some(used.result), ..rest("socket", &used.facts()) },
         Body::Privilege(privilege) => Row { result: privilege.result(), ..rest(privilege.kind(), &privilege.facts()) },
         Body::Kernel(change) => Row { result: change.result(), ..rest(change.kind(), &change.facts()) },
         Body::ContainerSeen(_)
@@ -99,36 +109,49 @@ fn run(exec: &Exec) -> Row {
 
 fn file(body: &Body) -> Row {
     match body {
-        Body::FileOpen { path, flags, mode, sensitive, result, truncated } => Row {
-            path: Some(text(path)),
-            result: Some(*result),
-            ..rest(
-                "file_open",
-                &[
-                    ("flags", Number((*flags).into())),
-                    ("mode", Number((*mode).into())),
-                    ("sensitive", Word(sensitive)),
-                    ("truncated", Flag(*truncated)),
-                ],
-            )
-        },
-        Body::FileUnlink { path, result, truncated } => Row {
-            path: Some(text(path)),
-            result: Some(*result),
-            ..rest("file_unlink", &[("truncated", Flag(*truncated))])
-        },
-        Body::FileRename { from, to, result, truncated } => Row {
-            path: Some(text(from)),
-            result: Some(*result),
-            ..rest("file_rename", &[("to", Text(to)), ("truncated", Flag(*truncated))])
-        },
-        Body::FileChmod { path, mode, result, truncated } => Row {
-            path: Some(text(path)),
-            result: Some(*result),
-            ..rest("file_chmod", &[("mode", Number((*mode).into())), ("truncated", Flag(*truncated))])
-        },
+        Body::FileOpen { path, flags, mode, sensitive, result, truncated, object, created, by_handle } => {
+            let facts = [
+                ("flags", Number((*flags).into())),
+                ("mode", Number((*mode).into())),
+                ("sensitive", Word(sensitive)),
+                ("created", Flag(*created)),
+                ("by_handle", Flag(*by_handle)),
+                ("truncated", Flag(*truncated)),
+            ];
+            of_file("file_open", path, *result, &facts, object.as_ref())
+        }
+        Body::FileUnlink { path, result, truncated, object } => {
+            of_file("file_unlink", path, *result, &[("truncated", Flag(*truncated))], object.as_ref())
+        }
+        Body::FileRename { from, to, result, truncated, flags, object, replaced } => {
+            let facts = [
+                ("to", Text(to)),
+                ("flags", Number((*flags).into())),
+                ("replaced_inode", Number(replaced.map_or(0, |replaced| replaced.inode))),
+                ("truncated", Flag(*truncated)),
+            ];
+            of_file("file_rename", from, *result, &facts, object.as_ref())
+        }
+        Body::FileChmod { path, mode, result, truncated, object } => {
+            let facts = [("mode", Number((*mode).into())), ("truncated", Flag(*truncated))];
+            of_file("file_chmod", path, *result, &facts, object.as_ref())
+        }
+        Body::FileChange(change) => of_file("file_change", &change.path, change.result, &change.facts(), None),
         _ => Row::default(),
     }
+}
+
+fn of_file(
+    kind: &'static str,
+    path: &Raw,
+    result: i32,
+    facts: &[(&'static str, Fact<'_>)],
+    object: Option<&FileObject>,
+) -> Row {
+    let row = Row { path: Some(text(path)), result: Some(result), ..Row::default() };
+    let Some(object) = object else { return Row { path: row.path, result: row.result, ..rest(kind, facts) } };
+    let all: Vec<_> = facts.iter().copied().chain(object.facts()).collect();
+    Row { path: row.path, result: row.result, ..rest(kind, &all) }
 }
 
 /// Bodies that no attacker's bytes are in: as the core writes them.
@@ -181,8 +204,10 @@ mod tests {
     #[test]
     fn the_rest_is_json_whatever_an_attacker_wrote() {
         let (from, to) = (Raw(b"/a".to_vec()), Raw(b"/b\"\\\n\xff\xe2\x80\xae".to_vec()));
-        let row = row(&Body::FileRename { from, to: to.clone(), result: 0, truncated: true });
+        let (object, replaced) = (None, None);
+        let row =
+            row(&Body::FileRename { from, to: to.clone(), result: 0, truncated: true, flags: 2, object, replaced });
         let rest: serde_json::Value = serde_json::from_str(&row.rest.expect("there is one")).expect("JSON");
-        assert_eq!(rest, serde_json::json!({"to": to.escape(), "truncated": true}));
+        assert_eq!(rest, serde_json::json!({"to": to.escape(), "flags": 2, "replaced_inode": 0, "truncated": true}));
     }
 }

@@ -142,3 +142,49 @@ pub struct FileChmod {
     /// Zero.
     pub reserved: [u16; 3],
 }
+
+/// Something of a file was changed, or it was reached by an unusual way. Tail: path, name, directory, other. The path is there where
+/// the hook has the object, the name where it does not. What the numbers and `other` are, the kind says:
+///
+/// | kind | first | second | flags | other |
+/// |---|---|---|---|---|
+/// | `FileMade` | type and mode, as given | device | 0 | |
+/// | `FileSize` | new size | | 0 | |
+/// | `FileOwner` | user, `u32::MAX`: left | group, the same | 0 | |
+/// | `FileTimes` | access time, ns | modification time, ns | [`times`] | |
+/// | `FileAttribute` | bytes of the value | | 1: removed | its name |
+/// | `FileMapped` | bytes | | protection | |
+/// | `FileCopied` | inode of the source | its device | 0 | path of the source |
+/// | `FileHandle` | | | of the call | |
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct FileChange {
+    /// The file, where the hook has it.
+    pub object: Object,
+    /// By kind.
+    pub first: u64,
+    /// By kind.
+    pub second: u64,
+    /// What the call answered: not negative, or negative errno.
+    pub result: i32,
+    /// By kind.
+    pub flags: u32,
+    /// Bytes of the path in the tail.
+    pub path_length: u16,
+    /// Bytes of the name in the tail.
+    pub name_length: u16,
+    /// Bytes of the directory in the tail.
+    pub directory_length: u16,
+    /// Bytes of the other piece in the tail.
+    pub other_length: u16,
+}
+
+const _: () = assert!(size_of::<FileChange>() == 72);
+
+/// Which times of a `FileTimes` somebody chose; one that is not marked was set to the moment of the call, or left.
+pub mod times {
+    /// The access time.
+    pub const ACCESSED: u32 = 1 << 0;
+    /// The modification time.
+    pub const MODIFIED: u32 = 1 << 1;
+}

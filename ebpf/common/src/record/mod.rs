@@ -14,9 +14,9 @@ pub mod privilege;
 pub mod process;
 
 pub use cgroup::Cgroup;
-pub use file::{FileChmod, FileOpen, FileRename, FileUnlink, Object};
+pub use file::{FileChange, FileChmod, FileOpen, FileRename, FileUnlink, Object};
 pub use kernel::{Bpf, Kexec, Module, Mount, PerfEvent, Sysctl, Tamper, UringRegister, UringRequest, UringSetup};
-pub use network::{Accept, Close, Connect, Datagram, Flow};
+pub use network::{Accept, Close, Connect, Datagram, Flow, Payload, SocketCall};
 pub use privilege::{
     Credentials, CredentialsChanged, Key, Namespaces, NamespacesChanged, Reach, Root, Target, Userfault,
 };

@@ -84,3 +84,50 @@ pub struct Datagram {
     /// 1: the socket was connected to the peer (what it then sends is not told), 0: a datagram was sent.
     pub connected: u32,
 }
+
+/// Most bytes of a packet's payload that are sent.
+pub const MAX_PAYLOAD: usize = 2048;
+
+/// What a process said to, or heard from, the other end: a DNS message or a piece of one, or the first bytes of TLS. Tail: payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Payload {
+    /// The two ends.
+    pub flow: Flow,
+    /// The socket, as a number that is the same for its connect, accept and close.
+    pub socket: u64,
+    /// Where the payload stands in a TCP connection's bytes.
+    pub sequence: u32,
+    /// Bytes of payload in the packet, also where the tail holds fewer.
+    pub whole: u32,
+    /// Bytes of payload in the tail.
+    pub payload_length: u16,
+    /// 1: it was received, 0: it was sent.
+    pub received: u16,
+    /// Zero.
+    pub reserved: u32,
+}
+
+const _: () = assert!(size_of::<Payload>() == 64);
+
+/// Longest address of a socket that is sent: that of a Unix socket.
+pub const MAX_ADDRESS: usize = 108;
+
+/// A socket was made, bound, set to listen or connected, where no other kind tells it. Tail: address, as the family has it behind its own
+/// number; empty for IPv4 and IPv6, whose address is in `flow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct SocketCall {
+    /// The two ends, for IPv4 and IPv6; for others the family and protocol alone.
+    pub flow: Flow,
+    /// The socket, as a number that is the same for its connect, accept and close; 0 where there is none.
+    pub socket: u64,
+    /// 0, a descriptor, or negative errno.
+    pub result: i32,
+    /// `SOCK_STREAM`, `SOCK_RAW`, …
+    pub kind: u16,
+    /// Bytes of the address in the tail.
+    pub address_length: u16,
+}
+
+const _: () = assert!(size_of::<SocketCall>() == 56);

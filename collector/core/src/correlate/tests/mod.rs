@@ -66,7 +66,13 @@ fn metadata(milliseconds: i64, container: &str, pid: u32) -> NodeEvent {
     let address = |text: &str| text.parse::<IpAddr>().expect("an address");
     let flow =
         Flow { local: address("10.0.0.5"), local_port: 40_000, remote: address("169.254.169.254"), remote_port: 80 };
-    event(milliseconds, container, pid, 1, Body::Connect { flow, established: true, metadata_service: true })
+    event(
+        milliseconds,
+        container,
+        pid,
+        1,
+        Body::Connect { flow, established: true, metadata_service: true, api_server: false },
+    )
 }
 
 fn token(milliseconds: i64, container: &str, pid: u32) -> NodeEvent {
@@ -78,6 +84,9 @@ fn token(milliseconds: i64, container: &str, pid: u32) -> NodeEvent {
         sensitive: "service_account_token".into(),
         result: 3,
         truncated: false,
+        object: None,
+        created: false,
+        by_handle: false,
     };
     event(milliseconds, container, pid, 1, body)
 }

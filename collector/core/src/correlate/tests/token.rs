@@ -59,7 +59,17 @@ fn a_late_audit_log_is_awaited_and_then_not() {
 #[test]
 fn the_dated_folder_behind_the_token_counts_without_a_class() {
     let path = Raw(b"/var/run/secrets/kubernetes.io/serviceaccount/..2026_11_21/token".to_vec());
-    let body = Body::FileOpen { path, flags: 0, mode: 0, sensitive: String::new(), result: 3, truncated: false };
+    let body = Body::FileOpen {
+        path,
+        flags: 0,
+        mode: 0,
+        sensitive: String::new(),
+        result: 3,
+        truncated: false,
+        object: None,
+        created: false,
+        by_handle: false,
+    };
     let events = vec![pod(WEB, "uid-1", "checkout-1"), event(0, WEB, 7, 1, body)];
     let world = World { events, entries: vec![by_account("a1", 5_000, "checkout", Some("uid-1"))], ..World::default() };
     world.check(HOUR, &[&format!("B4 Exact joined: {JOINED} 5 s")]);
@@ -71,7 +81,7 @@ fn the_api_server_counts_where_its_address_is_known() {
     let flow = Flow { local: address("10.0.0.5"), local_port: 40_000, remote: address("10.96.0.1"), remote_port: 443 };
     let events = vec![
         pod(WEB, "uid-1", "checkout-1"),
-        event(0, WEB, 7, 1, Body::Connect { flow, established: true, metadata_service: false }),
+        event(0, WEB, 7, 1, Body::Connect { flow, established: true, metadata_service: false, api_server: false }),
     ];
     let entries = vec![by_account("a1", 5_000, "checkout", Some("uid-1"))];
     let mut world = World { events, entries, ..World::default() };

@@ -13,6 +13,9 @@ pub(crate) fn of_event(event: &NodeEvent, container: Option<&ContainerSeen>) -> 
         Body::FileOpen { path, .. } | Body::FileUnlink { path, .. } | Body::FileChmod { path, .. } => {
             entities.push(Entity::File { place, path: path.escape() });
         }
+        Body::FileChange(change) => entities.push(Entity::File { place, path: change.path.escape() }),
+        Body::Dns(dns) => entities.extend(dns.addresses.iter().map(|address| Entity::Address { address: *address })),
+        Body::ClientHello(hello) => entities.push(Entity::Address { address: hello.flow.remote }),
         Body::FileRename { from, to, .. } => {
             entities.push(Entity::File { place: place.clone(), path: from.escape() });
             entities.push(Entity::File { place, path: to.escape() });

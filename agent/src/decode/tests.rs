@@ -45,6 +45,28 @@ fn file_change() -> record::FileChange {
     record::FileChange { path_length: 1, other_length: 1, ..record::FileChange::new_zeroed() }
 }
 
+/// Those whose pieces are alike.
+fn one_of_each_in_pieces() -> Vec<Vec<u8>> {
+    vec![
+        pieces(Kind::Dns, record::Payload { payload_length: 2, ..record::Payload::new_zeroed() }.as_bytes()),
+        pieces(Kind::ClientHello, record::Payload { payload_length: 2, ..record::Payload::new_zeroed() }.as_bytes()),
+        pieces(Kind::SocketBind, socket_call().as_bytes()),
+        pieces(Kind::SocketListen, socket_call().as_bytes()),
+        pieces(Kind::SocketConnect, socket_call().as_bytes()),
+        pieces(Kind::SocketMade, socket_call().as_bytes()),
+        pieces(Kind::FileLink, record::FileRename { name_length: 2, ..record::FileRename::new_zeroed() }.as_bytes()),
+        pieces(Kind::FileSymlink, record::FileRename { name_length: 2, ..record::FileRename::new_zeroed() }.as_bytes()),
+        pieces(Kind::FileMade, file_change().as_bytes()),
+        pieces(Kind::FileSize, file_change().as_bytes()),
+        pieces(Kind::FileOwner, file_change().as_bytes()),
+        pieces(Kind::FileTimes, file_change().as_bytes()),
+        pieces(Kind::FileAttribute, file_change().as_bytes()),
+        pieces(Kind::FileMapped, file_change().as_bytes()),
+        pieces(Kind::FileCopied, file_change().as_bytes()),
+        pieces(Kind::FileHandle, file_change().as_bytes()),
+    ]
+}
+
 fn one_of_each() -> Vec<Vec<u8>> {
     let flow = Flow { remote_port: 443, ..Flow::EMPTY };
     let mut all = vec![
@@ -89,25 +111,10 @@ fn one_of_each() -> Vec<Vec<u8>> {
             record::FileChmod { name_length: 2, ..record::FileChmod::new_zeroed() }.as_bytes(),
             b"/x",
         ),
-        pieces(Kind::Dns, record::Payload { payload_length: 2, ..record::Payload::new_zeroed() }.as_bytes()),
-        pieces(Kind::ClientHello, record::Payload { payload_length: 2, ..record::Payload::new_zeroed() }.as_bytes()),
-        pieces(Kind::SocketBind, socket_call().as_bytes()),
-        pieces(Kind::SocketListen, socket_call().as_bytes()),
-        pieces(Kind::SocketConnect, socket_call().as_bytes()),
-        pieces(Kind::SocketMade, socket_call().as_bytes()),
-        pieces(Kind::FileLink, record::FileRename { name_length: 2, ..record::FileRename::new_zeroed() }.as_bytes()),
-        pieces(Kind::FileSymlink, record::FileRename { name_length: 2, ..record::FileRename::new_zeroed() }.as_bytes()),
-        pieces(Kind::FileMade, file_change().as_bytes()),
-        pieces(Kind::FileSize, file_change().as_bytes()),
-        pieces(Kind::FileOwner, file_change().as_bytes()),
-        pieces(Kind::FileTimes, file_change().as_bytes()),
-        pieces(Kind::FileAttribute, file_change().as_bytes()),
-        pieces(Kind::FileMapped, file_change().as_bytes()),
-        pieces(Kind::FileCopied, file_change().as_bytes()),
-        pieces(Kind::FileHandle, file_change().as_bytes()),
         bytes(Kind::CgroupMade, record::Cgroup { path_length: 2, ..record::Cgroup::new_zeroed() }.as_bytes(), b"/x"),
         bytes(Kind::CgroupGone, record::Cgroup { path_length: 2, ..record::Cgroup::new_zeroed() }.as_bytes(), b"/x"),
     ];
+    all.extend(one_of_each_in_pieces());
     all.extend(of_privilege_and_kernel());
     all
 }

@@ -35,6 +35,21 @@ fn raw(text: &str) -> Raw {
     Raw(text.as_bytes().to_vec())
 }
 
+/// An open that makes or changes a file.
+fn open(path: &str, flags: u32) -> Body {
+    Body::FileOpen {
+        path: raw(path),
+        flags,
+        mode: 0o644,
+        sensitive: String::new(),
+        result: 3,
+        truncated: false,
+        object: None,
+        created: false,
+        by_handle: false,
+    }
+}
+
 /// The short life of one process in a container: fork, exec, files, a connection, exit.
 fn life(number: u32) -> Vec<NodeEvent> {
     let programs = [
@@ -57,17 +72,6 @@ fn life(number: u32) -> Vec<NodeEvent> {
     };
     let address = |text: &str| text.parse().expect("an address");
     let flow = Flow { local: address("10.1.2.3"), local_port: 40_000, remote: address("10.1.7.9"), remote_port: 5432 };
-    let open = |path: &str, flags| Body::FileOpen {
-        path: raw(path),
-        flags,
-        mode: 0o644,
-        sensitive: String::new(),
-        result: 3,
-        truncated: false,
-        object: None,
-        created: false,
-        by_handle: false,
-    };
     let exec = Exec {
         path: raw(path),
         arguments: line.split(' ').map(raw).collect(),

@@ -103,19 +103,7 @@ fn what(event: &NodeEvent) -> String {
             format!("close {}:{} sent {sent} received {received}", flow.remote, flow.remote_port)
         }
         Body::DatagramFlow { flow, .. } => format!("udp {}:{}", flow.remote, flow.remote_port),
-        Body::FileChange(change) => {
-            format!("{} {} = {}", named(&change.facts()), change.path, change.result)
-        }
-        Body::Dns(dns) => format!("dns {} {}", dns.flow.remote, named(&dns.facts())),
-        Body::ClientHello(hello) => {
-            format!("tls {}:{} {}", hello.flow.remote, hello.flow.remote_port, hello.server_name)
-        }
-        Body::Socket(used) => {
-            let flow = used.flow.map_or(String::new(), |flow| {
-                format!("{}:{} {}:{} ", flow.local, flow.local_port, flow.remote, flow.remote_port)
-            });
-            format!("socket {flow}{} = {}", named(&used.facts()), used.result)
-        }
+        Body::FileChange(_) | Body::Dns(_) | Body::ClientHello(_) | Body::Socket(_) => reached(body),
         Body::Privilege(privilege) => facts(privilege.kind(), &privilege.facts(), privilege.result()),
         Body::Kernel(change) => facts(change.kind(), &change.facts(), change.result()),
         Body::ContainerSeen(seen) => {
@@ -153,4 +141,24 @@ fn facts(kind: &str, facts: &[Named<'_>], result: Option<i32>) -> String {
 fn named(facts: &[Named<'_>]) -> String {
     let facts: Vec<String> = facts.iter().map(|(name, fact)| format!("{name} {fact}")).collect();
     facts.join(" ")
+}
+
+/// Files changed, names asked for, sockets used.
+fn reached(body: &Body) -> String {
+    match body {
+        Body::FileChange(change) => {
+            format!("{} {} = {}", named(&change.facts()), change.path, change.result)
+        }
+        Body::Dns(dns) => format!("dns {} {}", dns.flow.remote, named(&dns.facts())),
+        Body::ClientHello(hello) => {
+            format!("tls {}:{} {}", hello.flow.remote, hello.flow.remote_port, hello.server_name)
+        }
+        Body::Socket(used) => {
+            let flow = used.flow.map_or(String::new(), |flow| {
+                format!("{}:{} {}:{} ", flow.local, flow.local_port, flow.remote, flow.remote_port)
+            });
+            format!("socket {flow}{} = {}", named(&used.facts()), used.result)
+        }
+        _ => String::new(),
+    }
 }

@@ -4,10 +4,12 @@
 mod disguise;
 mod flood;
 mod interpreted;
+mod names;
 mod narrow;
 mod races;
 mod uring;
 mod powers;
+mod wire;
 
 use tests::evasion::{self, Case};
 

@@ -125,6 +125,21 @@ fn before() -> Vec<NodeEvent> {
     ]
 }
 
+fn token_read() -> Body {
+    let token = "/var/run/secrets/kubernetes.io/serviceaccount/token";
+    Body::FileOpen {
+        path: raw(token),
+        flags: 0,
+        mode: 0,
+        sensitive: "service_account_token".to_owned(),
+        result: 0,
+        truncated: false,
+        object: None,
+        created: false,
+        by_handle: false,
+    }
+}
+
 fn after() -> Vec<NodeEvent> {
     let trigger = Trigger {
         rule_id: "7a0d2f7e-0000-4000-8000-000000000003".to_owned(),
@@ -136,24 +151,8 @@ fn after() -> Vec<NodeEvent> {
         stop_latency_ns: 41_000,
         techniques: vec!["T1620".to_owned()],
     };
-    let token = "/var/run/secrets/kubernetes.io/serviceaccount/token";
     vec![
-        seen(
-            4_712,
-            at(21, 611),
-            Some((4_214, 4_211, "/tmp/.x")),
-            Body::FileOpen {
-                path: raw(token),
-                flags: 0,
-                mode: 0,
-                sensitive: "service_account_token".to_owned(),
-                result: 0,
-                truncated: false,
-                object: None,
-                created: false,
-                by_handle: false,
-            },
-        ),
+        seen(4_712, at(21, 611), Some((4_214, 4_211, "/tmp/.x")), token_read()),
         seen(
             4_713,
             at(21, 640),

@@ -12,6 +12,7 @@ use super::file::{FileChange, FileObject};
 use super::kernel::Change;
 use super::network::{ClientHello, Dns, SocketUse};
 use super::privilege::Privilege;
+pub use super::process::Exec;
 use super::time::Moment;
 
 /// Bytes that an attacker chose. They stay bytes until somebody reads them; `Display` escapes them. In JSON: a string where they are
@@ -304,31 +305,6 @@ impl Body {
             | Self::Coverage(_) => None,
         }
     }
-}
-
-/// A new program image.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of `Exec` in `proto/sensor/v1/process.proto`")]
-#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact of the kernel's")]
-pub struct Exec {
-    pub path: Raw,
-    /// One element an argument.
-    pub arguments: Vec<Raw>,
-    pub arguments_truncated: bool,
-    pub directory: Raw,
-    pub device: u32,
-    pub inode: u64,
-    pub links: u32,
-    pub memfd: bool,
-    pub upper_layer: bool,
-    pub uid: u32,
-    pub effective_uid: u32,
-    pub capabilities: u64,
-    pub stopped_in_kernel: bool,
-    #[serde(default)]
-    pub from_proc: bool,
-    #[serde(default)]
-    pub script: Raw,
 }
 
 /// A container and what is known about it so far.

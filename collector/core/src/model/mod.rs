@@ -14,6 +14,7 @@ pub mod finding;
 pub mod kernel;
 pub mod network;
 pub mod privilege;
+pub mod process;
 pub mod time;
 
 pub use audit::{AuditEntry, AuditSource};

@@ -49,6 +49,28 @@ pub fn row(body: &Body) -> Row {
         | Body::FileRename { .. }
         | Body::FileChmod { .. }
         | Body::FileChange(_) => file(body),
+        Body::Connect { .. }
+        | Body::Accept { .. }
+        | Body::Close { .. }
+        | Body::DatagramFlow { .. }
+        | Body::Dns(_)
+        | Body::ClientHello(_)
+        | Body::Socket(_) => network(body),
+        Body::Privilege(privilege) => Row { result: privilege.result(), ..rest(privilege.kind(), &privilege.facts()) },
+        Body::Kernel(change) => Row { result: change.result(), ..rest(change.kind(), &change.facts()) },
+        Body::ContainerSeen(_)
+        | Body::ContainerGone { .. }
+        | Body::Loss { .. }
+        | Body::Trigger(_)
+        | Body::CaptureSealed { .. }
+        | Body::Accounting(_)
+        | Body::AgentStarted { .. }
+        | Body::Coverage(_) => told_by_agent(body),
+    }
+}
+
+fn network(body: &Body) -> Row {
+    match body {
         Body::Connect { flow, established, metadata_service, api_server } => {
             let more = [
                 ("established", Flag(*established)),
@@ -68,16 +90,7 @@ pub fn row(body: &Body) -> Row {
         Body::Dns(dns) => Row { flow: Some(dns.flow), ..rest("dns", &dns.facts()) },
         Body::ClientHello(hello) => Row { flow: Some(hello.flow), ..rest("client_hello", &hello.facts()) },
         Body::Socket(used) => Row { flow: used.flow, result: Some(used.result), ..rest("socket", &used.facts()) },
-        Body::Privilege(privilege) => Row { result: privilege.result(), ..rest(privilege.kind(), &privilege.facts()) },
-        Body::Kernel(change) => Row { result: change.result(), ..rest(change.kind(), &change.facts()) },
-        Body::ContainerSeen(_)
-        | Body::ContainerGone { .. }
-        | Body::Loss { .. }
-        | Body::Trigger(_)
-        | Body::CaptureSealed { .. }
-        | Body::Accounting(_)
-        | Body::AgentStarted { .. }
-        | Body::Coverage(_) => told_by_agent(body),
+        _ => Row::default(),
     }
 }
 

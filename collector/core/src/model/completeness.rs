@@ -1,6 +1,8 @@
 //! What a node says of itself: what it covers, and what became of all that it saw. Takes what `collector::ingest` made from the wire; never
 //! holds a wire type.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 /// What became of all that a node's kernel programs had to tell since the accounting before.

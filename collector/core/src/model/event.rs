@@ -1,11 +1,11 @@
 //! What a node saw, in the words of judgement. Takes what `collector::ingest::translate` made from the wire; never holds a wire type.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
 pub use super::completeness::{Account, Accounting, Coverage, HookCoverage};
+pub use super::container::ContainerSeen;
 use super::entity::ProcessKey;
 use super::evidence::EvidenceRef;
 use super::file::{FileChange, FileObject};
@@ -289,12 +289,18 @@ impl Body {
             | Self::Exit { .. }
             | Self::ContainerSeen(_)
             | Self::ContainerGone { .. } => Some("process"),
-            Self::FileOpen { .. } | Self::FileUnlink { .. } | Self::FileRename { .. } | Self::FileChmod { .. } => {
-                Some("file")
-            }
-            Self::Connect { .. } | Self::Accept { .. } | Self::Close { .. } | Self::DatagramFlow { .. } => {
-                Some("network")
-            }
+            Self::FileOpen { .. }
+            | Self::FileUnlink { .. }
+            | Self::FileRename { .. }
+            | Self::FileChmod { .. }
+            | Self::FileChange(_) => Some("file"),
+            Self::Connect { .. }
+            | Self::Accept { .. }
+            | Self::Close { .. }
+            | Self::DatagramFlow { .. }
+            | Self::Dns(_)
+            | Self::ClientHello(_)
+            | Self::Socket(_) => Some("network"),
             Self::Privilege(_) => Some("privilege"),
             Self::Kernel(_) => Some("kernel"),
             Self::Loss { .. }
@@ -305,23 +311,6 @@ impl Body {
             | Self::Coverage(_) => None,
         }
     }
-}
-
-/// A container and what is known about it so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the fields are those of `ContainerSeen` in `proto/sensor/v1/event.proto`")]
-pub struct ContainerSeen {
-    pub container_id: String,
-    pub runtime: String,
-    pub cgroup_id: u64,
-    pub pod_uid: String,
-    pub pod_name: String,
-    pub pod_namespace: String,
-    pub image: String,
-    #[serde(default)]
-    pub image_digest: String,
-    pub name: String,
-    pub service_account: String,
 }
 
 /// A rule matched on the node, and what was done at once.

@@ -4,6 +4,7 @@
 pub mod audit;
 pub mod case;
 pub mod completeness;
+pub mod container;
 pub mod edge;
 pub mod entity;
 pub mod event;

@@ -143,8 +143,10 @@ fn find(cgroup_id: u64) -> *mut Account {
         return account;
     }
     let Some(empty) = SPARE.get_ptr(EMPTY) else { return core::ptr::null_mut() };
-    // SAFETY: a map's value that nobody writes. Another CPU may have been first, or there is no room: the next line finds out.
-    let _there = unsafe { ACCOUNTS.insert(payer, &*empty, ONLY_NEW) };
+    // SAFETY: a map's value that nobody writes. By its address: a copy would not fit on a program's stack.
+    let empty = unsafe { &*empty };
+    // Another CPU may have been first, or there is no room: the next line finds out.
+    let _there = ACCOUNTS.insert(payer, empty, ONLY_NEW);
     match ACCOUNTS.get_ptr_mut(payer) {
         Some(account) => account,
         None => SPARE.get_ptr_mut(SHARED).unwrap_or(core::ptr::null_mut()),

@@ -78,6 +78,7 @@ const FILES: &[(&str, &str)] = files![
     "process/credential_search.yml",
     "process/download_and_run.yml",
     "process/download_to_temporary.yml",
+    "process/entered_without_runtime.yml",
     "process/exec_of_dropped_file.yml",
     "process/exec_without_file.yml",
     "process/history_tampering.yml",

@@ -219,7 +219,8 @@ fn a_setting_that_is_written_is_told_with_its_value() {
     assert!(status.success());
     watch.find("the written setting", |record| match &record.body {
         Body::Kernel(Change::Sysctl(setting)) if setting.texts[0] == b"net/ipv4/ip_forward" => {
-            Some(assert_eq!(setting.texts[1].trim_ascii_end(), b"1"))
+            assert_eq!(setting.texts[1].trim_ascii_end(), b"1");
+            Some(())
         }
         _ => None,
     });

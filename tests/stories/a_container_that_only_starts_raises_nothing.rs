@@ -18,7 +18,7 @@ use crate::skip;
 fn titles() -> BTreeSet<String> {
     let (engine, _) = rules::Engine::load(rules::content().iter().copied());
     let ours = |file: &str| file.starts_with("privilege/") || file.starts_with("kernel/");
-    engine.rules().filter(|(_, rule)| ours(&rule.file)).map(|(_, rule)| rule.title.to_string()).collect()
+    engine.rules().filter(|(_, rule)| ours(&rule.file)).map(|(_, rule)| rule.title.clone()).collect()
 }
 
 fn events(collector: &Collector) -> Result<Vec<Value>> {

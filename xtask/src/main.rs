@@ -65,8 +65,8 @@ The object is `mayfly/bpf/mayfly.o` below cargo's target directory.")]
   cargo xtask test --fuzz-seconds 60   look longer for inputs that break a parser
   cargo xtask test --fuzz-seconds 0    no fuzzing
 
-The kernel tests and the stories need root and BPF; without them they are listed as skipped, with the reason. The kernel tests run
-once more on an old and on a new kernel, in QEMU (`cargo xtask kernels` has more of them).")]
+The kernel tests and the stories need root and BPF; without them they are listed as skipped, with the reason. `cargo xtask
+kernels` runs the kernel tests on other kernels.")]
     Test {
         /// How long each fuzz target runs.
         #[arg(long, default_value_t = 5, value_name = "SECONDS")]

@@ -8,8 +8,8 @@ use std::io;
 use std::path::Path;
 
 use aya::programs::{
-    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, CgroupSysctl, FEntry,
-    FExit, KProbe, Lsm, ProgramError, TracePoint,
+    BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, CgroupSysctl, FEntry, FExit,
+    KProbe, Lsm, ProgramError, TracePoint,
 };
 use aya::{Btf, Ebpf};
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
@@ -262,17 +262,15 @@ mod tests {
     fn the_ways_of_a_hook_stand_from_the_best_to_the_last_resort() {
         for hook in HOOKS {
             assert!(hook.ways.is_sorted_by(|one, next| one.tier > next.tier), "{}", hook.name);
-            assert!(hook.ways.iter().all(|way| way.programs.iter().any(|program| !program.optional)), "{}", hook.name);
         }
     }
 
     #[test]
-    fn every_program_of_the_object_stands_in_the_table_once() {
+    fn every_program_of_the_object_stands_in_the_table() {
         let object = aya_obj::Object::parse(super::super::load::OBJECT).expect("our own object");
-        let mut listed = BTreeSet::new();
-        for program in HOOKS.iter().flat_map(|hook| hook.ways).flat_map(|way| way.programs) {
-            assert!(listed.insert(program.name), "{} stands twice", program.name);
-        }
+        let programs = HOOKS.iter().flat_map(|hook| hook.ways).flat_map(|way| way.programs);
+        // One program may hang at many calls.
+        let listed: BTreeSet<&str> = programs.map(|program| program.name).collect();
         let built: BTreeSet<&str> = object.programs.keys().map(String::as_str).collect();
         assert_eq!(listed, built);
     }

@@ -276,7 +276,10 @@ mod tests {
         for page in [4096, 16_384, 65_536] {
             for wanted in [0, 1, 4096, 5000, 65_537, 8 << 20, u32::MAX] {
                 let size = whole_pages(wanted, page);
-                assert!(size.is_power_of_two() && size % page == 0, "{wanted} bytes of pages of {page}: {size}");
+                assert!(
+                    size.is_power_of_two() && size.is_multiple_of(page),
+                    "{wanted} bytes of pages of {page}: {size}"
+                );
                 assert!(size >= wanted.min(1 << 30), "{wanted} bytes of pages of {page}: {size}");
             }
         }

@@ -25,11 +25,11 @@ impl Talks {
         observer: &mut Observer,
     ) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let talks = match ground.kernel {
+        let sessions = match ground.kernel {
             Some(_) => parts::runtimes(config, health, observer),
             None => Vec::new(),
         };
-        let tasks = talks.into_iter().map(|talk| runtime.spawn(talk.run(stopped.clone()))).collect();
+        let tasks = sessions.into_iter().map(|session| runtime.spawn(session.run(stopped.clone()))).collect();
         Self { stop, tasks }
     }
 

@@ -103,7 +103,7 @@ fn what(event: &NodeEvent) -> String {
             format!("close {}:{} sent {sent} received {received}", flow.remote, flow.remote_port)
         }
         Body::DatagramFlow { flow, .. } => format!("udp {}:{}", flow.remote, flow.remote_port),
-        Body::FileChange(_) | Body::Dns(_) | Body::ClientHello(_) | Body::Socket(_) => reached(body),
+        Body::FileChange(_) | Body::Dns(_) | Body::ClientHello(_) | Body::Socket(_) => reached(&event.body),
         Body::Privilege(privilege) => facts(privilege.kind(), &privilege.facts(), privilege.result()),
         Body::Kernel(change) => facts(change.kind(), &change.facts(), change.result()),
         Body::ContainerSeen(seen) => {

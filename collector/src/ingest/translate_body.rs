@@ -47,13 +47,7 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
         | Wire::SelfTamper(_) => Body::Kernel(Box::new(kernel(wire)?)),
         Wire::ContainerSeen(seen) => Body::ContainerSeen(Box::new(container(seen))),
         Wire::ContainerGone(gone) => Body::ContainerGone { container_id: gone.container_id },
-        Wire::Loss(loss) => Body::Loss {
-            reason: loss_reason(loss.reason).to_owned(),
-            class: loss.class,
-            count: loss.count,
-            from_ns: loss.from_ns,
-            to_ns: loss.to_ns,
-        },
+        Wire::Loss(loss) => self::loss(loss),
         Wire::Trigger(trigger) => Body::Trigger(Box::new(self::trigger(trigger))),
         Wire::CaptureSealed(sealed) => Body::CaptureSealed {
             capture_id: sealed.capture_id,
@@ -72,6 +66,11 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
         },
         Wire::Coverage(coverage) => Body::Coverage(Box::new(self::coverage(coverage))),
     })
+}
+
+fn loss(wire: v1::Loss) -> Body {
+    let v1::Loss { class, count, from_ns, to_ns, .. } = wire;
+    Body::Loss { reason: loss_reason(wire.reason).to_owned(), class, count, from_ns, to_ns }
 }
 
 fn coverage(wire: v1::Coverage) -> Coverage {

@@ -19,7 +19,7 @@ use ebpf_common::record::cgroup::MAX_CGROUP_PATH;
 use ebpf_common::{Class, Header, Kind};
 
 use super::enforce;
-use crate::emit::{self, About, Wake};
+use crate::emit::{About, Wake};
 use crate::identity::Identity;
 use crate::scratch::{Builder, Scratch};
 use crate::{account, offset, path, read};

@@ -32,7 +32,8 @@ fn module_loaded(module: u64) -> Option<()> {
     const MAX_MODULE_NAME: u32 = 56;
     let mut record = guard::begin(Class::Kernel, size_of::<Module>())?;
     let name = record.kernel_string(module + u64::from(offset!(module_name)), MAX_MODULE_NAME);
-    let body = Module { call: way::MODULE_LOADED, flags: 0, result: 0, size: 0, texts: [name.unwrap_or(0), 0, 0, 0] };
+    let texts = [name.map_or(0, |(length, _)| length), 0, 0, 0];
+    let body = Module { call: way::MODULE_LOADED, flags: 0, result: 0, size: 0, texts };
     guard::end(record, Kind::Module, if name.is_none() { flag::FIELD_MISSING } else { 0 }, body);
     Some(())
 }

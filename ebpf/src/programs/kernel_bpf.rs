@@ -60,9 +60,9 @@ fn bpf_end(context: TracePointContext) -> u32 {
             | STATISTICS
             | LINK_DETACH
     );
-    let content = command < 64 && CONTENT >> command & 1 == 1;
-    if told || content {
-        commanded(command, given.second(), call::answer(&context), content);
+    let of_map = command < 64 && CONTENT >> command & 1 == 1;
+    if told || of_map {
+        commanded(command, given.second(), call::answer(&context), of_map);
     }
     0
 }

@@ -114,7 +114,7 @@ fn name(record: &mut Record, request: u64, place: u32) -> u16 {
     let text = read::pointer(request, place).and_then(|name| read::pointer(name, offset!(filename_name)));
     let length = text.and_then(|text| record.kernel_string(text, guard::NAME));
     record.mark(if length.is_none() { flag::FIELD_MISSING } else { 0 });
-    length.unwrap_or(0)
+    length.map_or(0, |(length, _)| length)
 }
 
 /// A thread of the kernel took the request: one that never runs the process's own code.

@@ -43,13 +43,10 @@ impl Owner {
     /// The process that runs now.
     #[inline(always)]
     fn current(outgoing: u64) -> Option<Self> {
+        let identity = Identity::current()?;
         // SAFETY: takes nothing, gives a number.
-        Some(Self {
-            identity: Identity::current()?,
-            begun_ns: unsafe { bpf_ktime_get_boot_ns() },
-            outgoing,
-            fresh: outgoing,
-        })
+        let begun_ns = unsafe { bpf_ktime_get_boot_ns() };
+        Some(Self { identity, begun_ns, outgoing, fresh: outgoing })
     }
 
     #[inline(always)]

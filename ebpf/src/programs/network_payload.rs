@@ -160,7 +160,7 @@ fn datagram(context: &SkBuffContext, direction: Direction, packet: &Packet) -> O
     let socket = socket(context);
     // SAFETY: the value is replaced as a whole, by the one process that sends.
     let owner = ASKERS.get_ptr(socket).map_or(Owner::UNKNOWN, |owner| unsafe { *owner });
-    told(context, Kind::Dns, direction, packet, Content { socket, sequence: 0, at: packet.transport + HEADER }, &owner)
+    told(context, Kind::Dns, direction, packet, Start { socket, sequence: 0, at: packet.transport + HEADER }, &owner)
 }
 
 /// A segment of a TCP connection whose owner is known: DNS, or the first that a client sends.
@@ -179,9 +179,9 @@ fn segment(context: &SkBuffContext, direction: Direction, packet: &Packet) -> Op
     if context.skb.len() <= at {
         return None;
     }
-    let content = Content { socket, sequence: u32::from_be_bytes(sequence), at };
+    let place = Start { socket, sequence: u32::from_be_bytes(sequence), at };
     if is_dns {
-        return told(context, Kind::Dns, direction, packet, content, &copy);
+        return told(context, Kind::Dns, direction, packet, place, &copy);
     }
     // SAFETY: as above.
     unsafe { *fresh = 0 };
@@ -190,11 +190,11 @@ fn segment(context: &SkBuffContext, direction: Direction, packet: &Packet) -> Op
     if (kind, major, message) != (22, 3, 1) {
         return None;
     }
-    told(context, Kind::ClientHello, direction, packet, content, &copy)
+    told(context, Kind::ClientHello, direction, packet, place, &copy)
 }
 
 /// Where the payload begins, and what it is of.
-struct Content {
+struct Start {
     socket: u64,
     sequence: u32,
     at: u32,
@@ -206,10 +206,10 @@ fn told(
     kind: Kind,
     direction: Direction,
     packet: &Packet,
-    content: Content,
+    place: Start,
     owner: &Owner,
 ) -> Option<()> {
-    let whole = context.skb.len().checked_sub(content.at).filter(|length| *length != 0)?;
+    let whole = context.skb.len().checked_sub(place.at).filter(|length| *length != 0)?;
     if owner.excluded() {
         return None;
     }
@@ -217,11 +217,11 @@ fn told(
     let books = Books::of(owner.identity.cgroup_id);
     let mut record =
         Builder::begin_for(books, room.get_ptr_mut(0)?, Class::Network, size_of::<Payload>(), Purse::Usual)?;
-    let payload_length = record.packet(context.skb.skb.cast(), content.at, u64::from(whole), MAX_PAYLOAD as u64);
+    let payload_length = record.packet(context.skb.skb.cast(), place.at, u64::from(whole), MAX_PAYLOAD as u64);
     let body = Payload {
         flow: packet.flow,
-        socket: content.socket,
-        sequence: content.sequence,
+        socket: place.socket,
+        sequence: place.sequence,
         whole,
         payload_length,
         received: u16::from(direction == Direction::In),

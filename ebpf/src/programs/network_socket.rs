@@ -100,12 +100,12 @@ at_exit!(
 /// A TCP socket is about to listen. Its port is not known yet where it was bound to none: then the call's end tells it.
 #[inline(never)]
 pub fn listens(socket: u64) {
+    const STREAM: u16 = 1;
     if let Some(flow) = socket::tcp_flow(socket) {
         if flow.local_port == 0 {
             network::own(socket, network::Owner::UNKNOWN);
             return;
         }
-        const STREAM: u16 = 1;
         let body = SocketCall { flow, socket, result: 0, kind: STREAM, address_length: 0 };
         let _told = told(Kind::SocketListen, body, Address::None);
     }

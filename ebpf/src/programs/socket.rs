@@ -13,7 +13,7 @@ pub const UDP: u16 = 17;
 /// The ends of a TCP socket; nothing for other protocols and families.
 #[inline(always)]
 pub fn tcp_flow(socket: u64) -> Option<Flow> {
-    if read::field::<u16>(socket, offset!(sock_protocol))? != TCP { None } else { flow(socket, TCP) }
+    if read::field::<u16>(socket, offset!(sock_protocol))? == TCP { flow(socket, TCP) } else { None }
 }
 
 /// The ends of an IPv4 or IPv6 socket.

@@ -90,7 +90,7 @@ pub fn of_task(task: u64, given: i32) -> Option<Target> {
     })
 }
 
-/// The process of a descriptor that pidfd_open(2) gave.
+/// The process of a descriptor that `pidfd_open` gave.
 #[inline(always)]
 pub fn of_descriptor(given: i32) -> Option<Target> {
     let file = call::file(given)?;

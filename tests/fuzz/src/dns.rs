@@ -5,7 +5,10 @@
 use agent::observe::dns::parse;
 use agent::observe::dns_stream::{Piece, Streams};
 
-libfuzzer_sys::fuzz_target!(|input: (u32, Vec<(u32, u16, &[u8])>)| {
+/// A segment: how much of the stream was left out before it, how much of it was not copied, and what was.
+type Segment<'a> = (u32, u16, &'a [u8]);
+
+libfuzzer_sys::fuzz_target!(|input: (u32, Vec<Segment<'_>>)| {
     let (mut sequence, pieces) = input;
     let (mut streams, mut out) = (Streams::default(), Vec::new());
     for (skipped, hidden, payload) in pieces {

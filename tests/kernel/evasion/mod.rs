@@ -6,9 +6,9 @@ mod flood;
 mod interpreted;
 mod names;
 mod narrow;
+mod powers;
 mod races;
 mod uring;
-mod powers;
 mod wire;
 
 use tests::evasion::{self, Case};

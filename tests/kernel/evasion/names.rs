@@ -43,8 +43,8 @@ fn a_descriptor_that_changes_its_folder_at_once_does_not_change_the_path() {
     nix::unistd::dup2(File::open(&wrong).expect("open a folder"), &mut through).expect("put another in its place");
     let found = fs::metadata(format!("/proc/self/fd/{}", file.as_raw_fd())).expect("it is open").ino();
     opened(watch, found, |open, _| {
-        assert_eq!(open.path, bytes(&right.join("file")));
-        Some(())
+        // Numbers of inodes are used again: a file of another test may have had this one.
+        open.path.starts_with(bytes(&folder)).then(|| assert_eq!(open.path, bytes(&right.join("file"))))
     });
 }
 

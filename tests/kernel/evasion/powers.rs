@@ -12,6 +12,9 @@ use super::begin;
 use crate::stimulus::stimulus;
 use crate::watch::folder;
 
+/// Whether a change is the one that was made.
+type Told = fn(&Change<'_>) -> bool;
+
 #[test]
 fn a_program_without_a_file_is_marked_as_what_it_is() {
     let Some((watch, _)) = begin(14) else { return };
@@ -50,7 +53,8 @@ fn new_surroundings_are_told_with_both_sets_of_namespaces() {
     let done = stimulus(&["chroot", name]);
     watch.find("another root", |record| match &record.body {
         Body::Privilege(Privilege::Root(root)) if record.header.pid == done.pid => {
-            Some(assert_eq!(root.texts[0], name.as_bytes()))
+            assert_eq!(root.texts[0], name.as_bytes());
+            Some(())
         }
         _ => None,
     });
@@ -121,7 +125,7 @@ fn every_way_into_another_process_is_told_with_that_process() {
 fn what_is_put_into_the_kernel_is_told() {
     let Some((watch, _)) = begin(30) else { return };
     let is_ours = |what: &Change<'_>| matches!(what, Change::Bpf(_) | Change::PerfEvent(_));
-    let mut ways: Vec<(&[&str], fn(&Change<'_>) -> bool)> = vec![
+    let mut ways: Vec<(&[&str], Told)> = vec![
         (&["bpf_load_kprobe"], |change| matches!(change, Change::Bpf(bpf) if bpf.program_type == 2)),
         (&["perf_event"], |change| matches!(change, Change::PerfEvent(event) if event.period != 0)),
     ];
@@ -142,7 +146,8 @@ fn what_is_put_into_the_kernel_is_told() {
     let done = stimulus(&["bpf_program_by_id", program.last().expect("a program of ours").trim()]);
     watch.find("our own program", |record| match &record.body {
         Body::Kernel(change) if record.header.pid == done.pid && is_ours(change) => {
-            Some(assert!(record.header.flags & flag::TAMPER != 0, "{record:?}"))
+            assert!(record.header.flags & flag::TAMPER != 0, "{record:?}");
+            Some(())
         }
         _ => None,
     });
@@ -155,7 +160,8 @@ fn a_hand_on_the_sensor_is_told() {
     let done = stimulus(&["kill", &std::process::id().to_string(), &libc::SIGCONT.to_string()]);
     watch.find("the signal", |record| match &record.body {
         Body::Kernel(Change::Tamper(body)) if record.header.pid == done.pid => {
-            Some(assert_eq!((body.what, body.target.pid), (tamper::SIGNAL, std::process::id())))
+            assert_eq!((body.what, body.target.pid), (tamper::SIGNAL, std::process::id()));
+            Some(())
         }
         _ => None,
     });

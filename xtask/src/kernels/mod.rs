@@ -9,16 +9,14 @@ mod module;
 mod release;
 mod said;
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Result, bail};
 
-use crate::build::{self, Program};
+use crate::build;
 use crate::ebpf;
 use crate::place::Place;
 use crate::setup::{self, Missing, Scope};
 use crate::step::{Step, tail};
-use crate::test::count::{self, Count, Skip};
+use crate::test::count::{self, Count};
 use boot::MODULES;
 use guest::Tested;
 use release::{RELEASES, Release};
@@ -70,35 +68,6 @@ pub(crate) fn run(place: &Place, wanted: &Wanted) -> Result<bool> {
         print!("{}", matrix::table(&tried));
     }
     Ok(tried.iter().all(|one| one.count.failed == 0))
-}
-
-/// The old and the new kernel of `cargo xtask test`, with the tests that it built: the title, the result and the time of each.
-pub(crate) fn in_test(place: &Place, programs: &[Program]) -> Result<Vec<(String, Count, Duration)>> {
-    let skip = |name: &str, missing: &Missing| Skip {
-        test: format!("kernel {name}"),
-        why: format!("{} ({})", missing.what, missing.remedy),
-    };
-    let mut results = Vec::new();
-    let missing = setup::bring(place, Scope::Kernels)?;
-    let step = Step::begin(&place.logs(), "kernels: test programs")?;
-    let tested = if missing.is_empty() { Some(Tested::new(place, &step, programs)?) } else { None };
-    step.end(if tested.is_some() { "ready" } else { "not without qemu" });
-    for release in RELEASES.iter().filter(|release| release.in_test) {
-        let begun = Instant::now();
-        let tried = match &tested {
-            Some(tested) => try_one(place, tested, release, &[])?,
-            None => Err(Missing::new("qemu", "see setup")),
-        };
-        let mut count = match tried {
-            Ok(one) => one.count,
-            Err(missing) => Count { skipped: vec![skip(release.name, &missing)], ..Count::default() },
-        };
-        for skipped in count.skipped.iter_mut().filter(|skipped| !skipped.test.starts_with("kernel ")) {
-            skipped.test = format!("kernel {}: {}", release.name, skipped.test);
-        }
-        results.push((format!("kernel {}", release.name), count, begun.elapsed()));
-    }
-    Ok(results)
 }
 
 /// One kernel; the inner error is a kernel that cannot be had.

@@ -17,16 +17,14 @@ pub(crate) struct Release {
     pub(crate) name: &'static str,
     /// Asked one after the other.
     suites: &'static [&'static str],
-    /// Part of `cargo xtask test`.
-    pub(crate) in_test: bool,
 }
 
 /// The oldest first.
 pub(crate) const RELEASES: &[Release] = &[
-    Release { name: "5.10", suites: &["bullseye"], in_test: true },
-    Release { name: "6.1", suites: &["bookworm"], in_test: false },
-    Release { name: "6.12", suites: &["trixie"], in_test: true },
-    Release { name: "newest", suites: &["trixie-backports", "sid"], in_test: false },
+    Release { name: "5.10", suites: &["bullseye"] },
+    Release { name: "6.1", suites: &["bookworm"] },
+    Release { name: "6.12", suites: &["trixie"] },
+    Release { name: "newest", suites: &["trixie-backports", "sid"] },
 ];
 
 /// Needs the newest of its suite, whatever its version.

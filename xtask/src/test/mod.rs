@@ -14,7 +14,7 @@ use crate::build::{self, Program};
 use crate::place::{self, Place};
 use crate::setup::{self, Scope};
 use crate::step::{Step, tail};
-use crate::{ebpf, kernels, tidy};
+use crate::{ebpf, tidy};
 use count::{Count, Skip};
 
 /// Test programs that touch the kernel: one test at a time, after everything else.
@@ -135,10 +135,6 @@ impl Run<'_> {
         self.documentation()?;
         for program in ON_THE_KERNEL.iter().filter_map(|name| tests.iter().find(|program| program.name == *name)) {
             self.program(program, &told)?;
-        }
-        for (title, count, took) in kernels::in_test(self.place, &programs)? {
-            self.times.push((title, took, count.failed == 0));
-            self.count.add(count);
         }
         Ok(())
     }

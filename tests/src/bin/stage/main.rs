@@ -1,9 +1,8 @@
 //! The attack's actors, one program: the vulnerable shop, the instance metadata service, the attacker's host, and the payloads that it
-//! serves; the trials of what stops a program, and floods. Everything runs in network namespaces that a test made; nothing here attacks anything else. A payload is this very
+//! serves; and the trials of what stops a program. Everything runs in network namespaces that a test made; nothing here attacks anything else. A payload is this very
 //! program with a few bytes behind it, so that what was dropped and what ran from memory have hashes of their own.
 #![forbid(unsafe_code)]
 
-mod flood;
 mod host;
 mod http;
 mod metadata;
@@ -38,16 +37,12 @@ fn run() -> Result<()> {
         ["metadata", listen, role, credentials] => metadata::serve(address(listen)?, role, credentials),
         ["host", listen, folder] => host::serve(address(listen)?, folder.as_ref()),
         ["exploit", target, command] => shop::exploit(address(target)?, command),
-        ["flood", what, threads, times] => {
-            flood::run(what, threads.parse().context("how many")?, times.parse().context("how often")?)
-        }
-        ["steady", rounds] => flood::steady(rounds.parse().context("how often")?),
         ["connect", target] => connect(address(target)?),
         ["trials", from @ ("file" | "memory"), times, hold, program, arguments @ ..] => {
             let hold = Duration::from_millis(hold.parse().context("milliseconds")?);
             trials::run(times.parse().context("how often")?, hold, *from == "memory", program, arguments)
         }
-        _ => bail!("usage: stage shop|metadata|host|exploit|connect|flood|steady|trials …"),
+        _ => bail!("usage: stage shop|metadata|host|exploit|connect|trials …"),
     }
 }
 

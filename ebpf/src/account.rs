@@ -5,7 +5,7 @@ use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_ktime_get_boot
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::{Array, HashMap, RingBuf};
 use ebpf_common::Class;
-use ebpf_common::account::{Account, Budget, MAX_ACCOUNTS, MAX_PAYERS, Purse};
+use ebpf_common::account::{Account, Budget, MAX_ACCOUNTS, MAX_PAYERS, Purse, SHARED};
 use ebpf_common::loss::Outcome;
 
 use crate::{config, number};
@@ -18,13 +18,10 @@ static ACCOUNTS: HashMap<u64, Account> = HashMap::with_max_entries(MAX_ACCOUNTS,
 #[map]
 static PAYERS: HashMap<u64, u64> = HashMap::with_max_entries(MAX_PAYERS, 0);
 
-/// The account of those for whom the table has no room, and an empty one, from which new ones are made: it is too long for a
-/// program's stack.
+/// An empty account, from which new ones are made: it is too long for a program's stack.
 #[map]
-static SPARE: Array<Account> = Array::with_max_entries(2, 0);
+static EMPTY_ACCOUNT: Array<Account> = Array::with_max_entries(1, 0);
 
-const SHARED: u32 = 0;
-const EMPTY: u32 = 1;
 const ONLY_NEW: u64 = 1;
 const BPF_RB_AVAIL_DATA: u64 = 0;
 
@@ -129,7 +126,9 @@ pub fn gone(cgroup_id: u64) {
     }
 }
 
-/// A function of its own in the object as well: every program asks for it several times.
+/// A function of its own in the object as well: every program asks for it several times. Whichever way it takes, the account is one of
+/// the same table, so that the verifier looks at the rest of the program once and not once for each. The one for those for whom there
+/// is no room is put there by the agent before any program runs.
 #[inline(never)]
 fn find(cgroup_id: u64) -> *mut Account {
     if let Some(account) = ACCOUNTS.get_ptr_mut(cgroup_id) {
@@ -142,13 +141,13 @@ fn find(cgroup_id: u64) -> *mut Account {
     {
         return account;
     }
-    let Some(empty) = SPARE.get_ptr(EMPTY) else { return core::ptr::null_mut() };
+    let Some(empty) = EMPTY_ACCOUNT.get_ptr(0) else { return core::ptr::null_mut() };
     // SAFETY: a map's value that nobody writes. By its address: a copy would not fit on a program's stack.
     let empty = unsafe { &*empty };
     // Another CPU may have been first, or there is no room: the next line finds out.
     let _there = ACCOUNTS.insert(payer, empty, ONLY_NEW);
     match ACCOUNTS.get_ptr_mut(payer) {
         Some(account) => account,
-        None => SPARE.get_ptr_mut(SHARED).unwrap_or(core::ptr::null_mut()),
+        None => ACCOUNTS.get_ptr_mut(SHARED).unwrap_or(core::ptr::null_mut()),
     }
 }

@@ -59,7 +59,7 @@ pub fn swallows(inode: u64, mode: u16) -> bool {
     if mode & TYPE != CHARACTER_DEVICE {
         return false;
     }
-    let device = read::field::<u32>(inode, offset!(inode_device)).unwrap_or(0);
+    let device = read::or_zero::<u32>(inode, offset!(inode_device));
     let (major, minor) = (device >> 20, device & 0xf_ffff);
     (major == MEMORY && SILENT_MEMORY.contains(&minor))
         || TERMINALS.contains(&major)

@@ -22,20 +22,20 @@ pub fn at(place: Place) -> Object {
 pub fn of(inode: u64, mount: u64) -> Object {
     let (number, links) =
         read::fields::<u64, u32>(inode, offset!(inode_number), offset!(inode_links)).unwrap_or_default();
-    let mode = u32::from(read::field::<u16>(inode, offset!(inode_mode)).unwrap_or(0));
+    let mode = u32::from(read::or_zero::<u16>(inode, offset!(inode_mode)));
     let (mount_id, mount_unique) = self::mount(mount);
     let mut object = Object {
         inode: number,
         mount_unique,
         device: 0,
-        generation: read::field(inode, offset!(inode_generation)).unwrap_or(0),
+        generation: read::or_zero(inode, offset!(inode_generation)),
         mount_id,
         mode,
         links,
         marks: 0,
     };
     if let Some(filesystem) = read::pointer(inode, offset!(inode_super)) {
-        object.device = read::field(filesystem, offset!(super_device)).unwrap_or(0);
+        object.device = read::or_zero(filesystem, offset!(super_device));
         if read::field(filesystem, offset!(super_magic)) == Some(OVERLAY) && upper(inode).is_some() {
             object.marks |= UPPER_LAYER;
         }
@@ -52,7 +52,7 @@ fn mount(mount: u64) -> (u32, u64) {
         return (0, 0);
     }
     let whole = mount.wrapping_sub(u64::from(offset!(mount_mnt)));
-    (read::field(whole, offset!(mount_id)).unwrap_or(0), read::field(whole, offset!(mount_unique)).unwrap_or(0))
+    (read::or_zero(whole, offset!(mount_id)), read::or_zero(whole, offset!(mount_unique)))
 }
 
 /// The upper file of an overlay's inode: there is one where the file is in the writable layer.

@@ -5,6 +5,8 @@
 //! All that changes from step to step is kept in the map and not in registers: what comes out of memory the verifier takes
 //! for any number, so that all ways through one step are the same to it, and it looks at each step once.
 
+use core::mem::offset_of;
+
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::PerCpuArray;
 use ebpf_common::record::process::MAX_PATH;
@@ -47,6 +49,8 @@ const ROOMS: u32 = 2;
 /// Longest text of a walk.
 const LIMIT: u64 = MAX_PATH as u64;
 
+const _: () = assert!(LIMIT.is_power_of_two() && (MAX_NAME + 1).is_power_of_two(), "bounds are masks");
+
 /// The state of a walk.
 #[repr(C)]
 pub struct Walk {
@@ -56,32 +60,49 @@ pub struct Walk {
     end: u64,
     components: u64,
     dentry: u64,
+    /// Where the walk begins: the `struct vfsmount` of the place; then the `struct mount` around it, and those above.
     mount: u64,
     root: u64,
-    /// The next dentry, or the next mount.
+    /// The next mount.
     above: u64,
-    name: u64,
-    name_length: u64,
+    entry: Entry,
     /// The verifier sees a slash and the longest name at the very end.
     text: [u8; MAX_PATH + 256],
 }
 
-/// Reads a path of at most `limit` bytes in a room. Says whether it is whole; [`text`] then has it.
+/// What is read of a `struct dentry`, as it stands there in every kernel seen so far: one read instead of three.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Entry {
+    parent: u64,
+    hash: u32,
+    name_length: u32,
+    name: u64,
+}
+
+/// Reads the path of the place that stands in a room, of at most `limit` bytes. Says whether it is whole; [`text`] then has it.
 ///
 /// A function that is known by its name, so that the verifier looks at it by itself, with any arguments, and once a program. As a
 /// part of its callers it would be looked at with each of their states: on kernels before 6.4 that is more than it has patience for.
+/// Such a function takes numbers only, and what a hook gives may be a typed pointer: so the place is handed over in the room.
 #[unsafe(no_mangle)]
 #[inline(never)]
-extern "C" fn walk(room: u64, mount: u64, dentry: u64, limit: u64) -> u64 {
+extern "C" fn walk(room: u64, limit: u64) -> u64 {
     let Some(walk) = WALKS.get_ptr_mut(room as u32) else { return 0 };
     // SAFETY: a value of the map, of this CPU, which nobody else uses while its caller's record is built.
-    u64::from(unsafe { (*walk).run(mount, dentry, read::bound(limit, LIMIT)) })
+    u64::from(unsafe { (*walk).run(read::bound(limit, LIMIT)) })
 }
 
 /// Walks, and says whether the path is whole.
 #[inline(always)]
 pub fn run(room: usize, place: Place, limit: u64) -> bool {
-    walk(room as u64, place.mount, place.dentry, limit) != 0
+    let Some(begin) = WALKS.get_ptr_mut(room as u32) else { return false };
+    // SAFETY: as in `walk`.
+    unsafe {
+        (*begin).dentry = place.dentry;
+        (*begin).mount = place.mount;
+    }
+    walk(room as u64, limit) != 0
 }
 
 /// Where the text of the last walk is, how long, and of how many components.
@@ -96,14 +117,13 @@ pub fn text(room: usize) -> Option<(u64, u64, u16)> {
 
 impl Walk {
     #[inline(always)]
-    fn run(&mut self, mount: u64, dentry: u64, limit: u64) -> bool {
+    fn run(&mut self, limit: u64) -> bool {
         self.at = limit;
         self.end = limit;
         self.components = 0;
-        self.dentry = dentry;
-        self.mount = mount.wrapping_sub(u64::from(offset!(mount_mnt)));
         self.root = 0;
-        read::into(&raw mut self.root, mount, offset!(vfsmount_root));
+        read::into(&raw mut self.root, self.mount, offset!(vfsmount_root));
+        self.mount = self.mount.wrapping_sub(u64::from(offset!(mount_mnt)));
         for _ in 0..MAX_STEPS {
             match self.step() {
                 Step::More => {}
@@ -119,26 +139,38 @@ impl Walk {
 
     #[inline(always)]
     fn step(&mut self) -> Step {
-        self.above = 0;
         if self.dentry == self.root {
             return self.cross();
         }
-        read::into(&raw mut self.above, self.dentry, offset!(dentry_parent));
-        if self.above == 0 || !self.prepend() {
+        self.read_entry();
+        if self.entry.parent == 0 || !self.prepend() {
             return Step::Lost;
         }
         self.components += 1;
         // A file without a place in the tree (an anonymous one) is its own parent.
-        if self.above == self.dentry {
+        if self.entry.parent == self.dentry {
             return Step::Root;
         }
-        self.dentry = self.above;
+        self.dentry = self.entry.parent;
         Step::More
+    }
+
+    #[inline(always)]
+    fn read_entry(&mut self) {
+        let (parent, length, name) = (offset!(dentry_parent), offset!(dentry_name_length), offset!(dentry_name));
+        if length == parent + offset_of!(Entry, name_length) as u32 && name == parent + offset_of!(Entry, name) as u32 {
+            read::into(&raw mut self.entry, self.dentry, parent);
+        } else {
+            read::into(&raw mut self.entry.parent, self.dentry, parent);
+            read::into(&raw mut self.entry.name_length, self.dentry, length);
+            read::into(&raw mut self.entry.name, self.dentry, name);
+        }
     }
 
     /// From the root of a mount to where it is mounted.
     #[inline(always)]
     fn cross(&mut self) -> Step {
+        self.above = 0;
         read::into(&raw mut self.above, self.mount, offset!(mount_parent));
         if self.above == 0 {
             return Step::Lost;
@@ -155,23 +187,18 @@ impl Walk {
     /// Puts `/` and the component's name before what was read. Not where it does not fit or cannot be read.
     #[inline(always)]
     fn prepend(&mut self) -> bool {
-        self.name_length = 0;
-        // The kernel's number is half as long: the other half stays zero.
-        read::into((&raw mut self.name_length).cast::<u32>(), self.dentry, offset!(dentry_name_length));
-        self.name = 0;
-        read::into(&raw mut self.name, self.dentry, offset!(dentry_name));
-        let length = self.name_length;
+        let length = u64::from(self.entry.name_length);
         if length == 0 || length > MAX_NAME || self.at < length + 1 {
             return false;
         }
         self.at -= length + 1;
-        let before = read::bound(self.at, LIMIT);
-        let length = read::bound(length, MAX_NAME);
+        let before = read::mask(self.at, LIMIT - 1);
+        let length = read::mask(length, MAX_NAME);
         // SAFETY: `before` and `length` are bounded by the two lines above; the room is longer by 256 than `LIMIT`.
         unsafe {
             let slash = self.text.as_mut_ptr().add(before as usize);
             *slash = b'/';
-            read::kernel_bytes(slash.add(1), length, self.name)
+            read::kernel_bytes(slash.add(1), length, self.entry.name)
         }
     }
 
@@ -180,7 +207,7 @@ impl Walk {
     fn finish(&mut self) {
         if self.components == 0 {
             self.at = self.end.saturating_sub(1);
-            let at = read::bound(self.at, LIMIT);
+            let at = read::mask(self.at, LIMIT - 1);
             // SAFETY: the room is longer than `LIMIT`.
             unsafe { *self.text.as_mut_ptr().add(at as usize) = b'/' };
         }

@@ -82,6 +82,18 @@ pub fn field<T: Copy>(structure: u64, offset: u32) -> Option<T> {
     kernel(structure + u64::from(offset))
 }
 
+/// A field of a kernel structure; zero where it cannot be read, and where this kernel does not have it. There is one way through this:
+/// where many fields are read, each that may be missing would double what the verifier looks at behind them.
+#[inline(always)]
+pub fn or_zero<T: Copy>(structure: u64, offset: u32) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    if offset != offsets::ABSENT {
+        into(value.as_mut_ptr(), structure, offset);
+    }
+    // SAFETY: all bytes are there: zeros, or what was read. All types read here are numbers, where any bits are valid.
+    unsafe { value.assume_init() }
+}
+
 /// A field that is a pointer; nothing where it is null.
 #[inline(always)]
 pub fn pointer(structure: u64, offset: u32) -> Option<u64> {
@@ -119,6 +131,16 @@ pub fn user<T: Copy>(address: u64) -> Option<T> {
     let failed = unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
     // SAFETY: the helper filled all of `value`; all types read here are numbers, where any bits are valid.
     if failed == 0 { Some(unsafe { value.assume_init() }) } else { None }
+}
+
+/// The same; zero where it cannot be read, as [`or_zero`].
+#[inline(always)]
+pub fn user_or_zero<T: Copy>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::zeroed();
+    // SAFETY: the destination is `value`, as long as the size given; the helper checks the source itself, and fills with zeros.
+    unsafe { bpf_probe_read_user(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
+    // SAFETY: as in `or_zero`.
+    unsafe { value.assume_init() }
 }
 
 /// Bytes of kernel memory to `to`, which must have room for the largest `length` that the verifier can think of.
@@ -163,6 +185,15 @@ pub fn kernel_string(to: *mut u8, room: u32, from: u64) -> Option<u64> {
 pub fn kernel_name<const ROOM: usize>(from: u64) -> Option<[u8; ROOM]> {
     let mut name = [0; ROOM];
     kernel_string(name.as_mut_ptr(), ROOM as u32, from).map(|_| name)
+}
+
+/// `value` without the bits that are not in `mask`: a bound that is one instruction, with one way through it, where the caller knows
+/// that there are no such bits. In between an instruction as in [`bound`].
+#[inline(always)]
+pub fn mask(mut value: u64, mask: u64) -> u64 {
+    // SAFETY: copies a register onto itself.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) value, options(nomem, nostack, preserves_flags)) };
+    value & mask
 }
 
 /// `value`, at most `limit`, compared in the very register that is then used. The compiler, which knows more than the verifier,

@@ -20,8 +20,13 @@ pub struct Scratch<const RECORD: usize, const WALK: usize> {
     /// Of the record so far. Here and not in a register, for the reason that `path` gives.
     length: u64,
     marks: u64,
+    /// See [`Builder::forget`].
+    forgotten: [u64; FORGOTTEN],
     record: [u8; RECORD],
 }
+
+/// Words of the longest value that is forgotten.
+const FORGOTTEN: usize = 5;
 
 /// A record that is being built. Must be ended with [`Builder::send`] or [`Builder::lose`].
 pub struct Builder<const RECORD: usize, const WALK: usize> {
@@ -96,7 +101,21 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
     pub fn path<const LIMIT: u64>(&mut self, place: Place) -> Appended {
         let whole = path::run(WALK, place, LIMIT);
         let Some((text, length, components)) = path::text(WALK) else { return Appended::default() };
-        Appended { length: self.kernel_bytes(text, length, LIMIT), components, truncated: !whole }
+        let length = self.kernel_bytes(text, length, LIMIT);
+        self.forget(Appended { length, components, truncated: !whole })
+    }
+
+    /// The same value, of which the verifier knows nothing any more: it came by one of several ways, and with what is known of it on
+    /// each the rest of the program would be looked at as often.
+    #[inline(always)]
+    pub fn forget<T: Copy>(&self, value: T) -> T {
+        const { assert!(size_of::<T>() <= size_of::<[u64; FORGOTTEN]>() && align_of::<T>() <= align_of::<u64>()) };
+        // SAFETY: the field is inside the map's value, ours while we have the room, as long as the assertion says, and aligned.
+        unsafe {
+            let room = (&raw mut (*self.scratch).forgotten).cast::<T>();
+            room.write_volatile(value);
+            room.read_volatile()
+        }
     }
 
     /// Where the next piece goes, and the end of the record so far: at most `RECORD - longest`.

@@ -107,6 +107,7 @@ What was found, an input that breaks a parser included, is kept below cargo's ta
   cargo xtask kernels
   cargo xtask kernels --only 5.10 --only newest
   cargo xtask kernels --only 6.12 --test file::   tests whose names hold this
+  cargo xtask kernels --word mayfly_log=debug     what the agent's check says meanwhile, on the console in the log
   cargo xtask kernels --json                      one object a line, a line a kernel
 
 Kernels are unpacked below cargo's target directory in `mayfly/kernels/`, one folder each: remove one to fetch it anew.")]
@@ -117,6 +118,9 @@ Kernels are unpacked below cargo's target directory in `mayfly/kernels/`, one fo
         /// Only tests whose names hold this; may be given more than once.
         #[arg(long = "test", value_name = "FILTER")]
         tests: Vec<String>,
+        /// One more word of the kernel's command line; may be given more than once.
+        #[arg(long = "word", value_name = "WORD")]
+        words: Vec<String>,
         /// Prints one JSON object a kernel instead of tables.
         #[arg(long)]
         json: bool,
@@ -199,7 +203,9 @@ fn run(verb: Verb) -> Result<bool> {
             println!("tidy: {files} files");
         }
         Verb::Readme => evasion::write(&place.root)?,
-        Verb::Kernels { only, tests, json } => return kernels::run(&place, &Wanted { only, tests, json }),
+        Verb::Kernels { only, tests, words, json } => {
+            return kernels::run(&place, &Wanted { only, tests, words, json });
+        }
         Verb::Demo { arguments } => demo::run(&place, demo::DEMO, &arguments)?,
         Verb::Soak { minutes } => trial(&place, "soak", &[("--minutes", u64::from(minutes))])?,
         Verb::Containers { count, at_once } => {

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use aya::maps::{Array, HashMap, MapData, MapError};
+use aya::maps::{HashMap, MapData, MapError};
 use ebpf_common::Class;
 use ebpf_common::account::{self, Account, MAX_ACCOUNTS};
 use ebpf_common::loss::Outcome;
@@ -50,7 +50,6 @@ type Bytes = [u8; size_of::<Account>()];
 /// The tables, and what they said at the last look.
 pub(super) struct Accounts {
     table: HashMap<MapData, u64, Bytes>,
-    spare: Array<MapData, Bytes>,
     payers: HashMap<MapData, u64, u64>,
     /// Cgroups below containers that are gone, and when they went.
     gone: VecDeque<(u64, u64)>,
@@ -61,13 +60,9 @@ pub(super) struct Accounts {
 }
 
 impl Accounts {
-    pub(super) fn new(
-        table: HashMap<MapData, u64, Bytes>,
-        spare: Array<MapData, Bytes>,
-        payers: HashMap<MapData, u64, u64>,
-    ) -> Self {
+    pub(super) fn new(table: HashMap<MapData, u64, Bytes>, payers: HashMap<MapData, u64, u64>) -> Self {
         let (known, closed, reported) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { table, spare, payers, gone: VecDeque::new(), known, closed, reported }
+        Self { table, payers, gone: VecDeque::new(), known, closed, reported }
     }
 
     /// Every account in which something ever happened.
@@ -141,11 +136,10 @@ impl Accounts {
         let mut all = Vec::new();
         for entry in &self.table {
             let (cgroup_id, bytes) = entry?;
-            all.push(Standing { cgroup_id, account: account(&bytes), closed: false });
-        }
-        let shared = account(&self.spare.get(&0, 0)?);
-        if counts(&shared) != counts(&account::EMPTY) {
-            all.push(Standing { cgroup_id: account::SHARED, account: shared, closed: false });
+            let account = account(&bytes);
+            if cgroup_id != account::SHARED || counts(&account) != counts(&account::EMPTY) {
+                all.push(Standing { cgroup_id, account, closed: false });
+            }
         }
         Ok(all)
     }

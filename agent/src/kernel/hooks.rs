@@ -6,6 +6,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Instant;
 
 use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, CgroupSysctl, FEntry, FExit,
@@ -136,6 +137,13 @@ fn by(ebpf: &mut Ebpf, ground: &mut Ground<'_>, way: &Way, state: &mut HookState
 }
 
 fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
+    let begun = Instant::now();
+    let answer = load_and_hang(ebpf, ground, hung);
+    tracing::debug!(program = hung.name, milliseconds = begun.elapsed().as_millis(), granted = answer.is_ok(), "program");
+    answer
+}
+
+fn load_and_hang(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
     let program = ebpf.program_mut(hung.name).ok_or(ProgramError::NotLoaded)?;
     let types = ground.types;
     match hung.attach {

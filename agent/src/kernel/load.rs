@@ -13,7 +13,7 @@ use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
 use ebpf_common::config::cgroup::CONTAINER;
 use ebpf_common::config::{COMPONENT, Component};
 use ebpf_common::record::process::watch;
-use ebpf_common::{Class, Config};
+use ebpf_common::{Account, Class, Config, account};
 use nix::unistd::{SysconfVar, sysconf};
 use zerocopy::IntoBytes;
 
@@ -96,7 +96,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     }
     let mut cgroups: HashMap<MapData, u64, u32> = map(&mut ebpf, "CGROUPS")?;
     // After the hook on new ones: between the two every cgroup is seen at least once.
-    let mut accounts = Accounts::new(map(&mut ebpf, "ACCOUNTS")?, map(&mut ebpf, "SPARE")?, map(&mut ebpf, "PAYERS")?);
+    let mut accounts = Accounts::new(map(&mut ebpf, "ACCOUNTS")?, map(&mut ebpf, "PAYERS")?);
     for Found { id, payer } in cgroups::containers(&root, &config.container_parents) {
         let paid = payer.map_or(Ok(()), |payer| accounts.set_payer(id, payer));
         match paid.and_then(|()| cgroups.insert(id, CONTAINER, ONLY_NEW)) {
@@ -198,6 +198,9 @@ fn fill(ebpf: &mut Ebpf, config: &KernelConfig, sensitive: &SensitiveList) -> Re
         }
         parents.insert(key, 1, 0).map_err(|cause| LoadError::Map { name: "CONTAINER_PARENTS", cause })?;
     }
+    let mut accounts: HashMap<_, u64, [u8; size_of::<Account>()]> = borrowed(ebpf, "ACCOUNTS")?;
+    let nothing: [u8; size_of::<Account>()] = zerocopy::transmute!(account::EMPTY);
+    accounts.insert(account::SHARED, nothing, 0).map_err(|cause| LoadError::Map { name: "ACCOUNTS", cause })?;
     let mut default: Array<_, u32> = borrowed(ebpf, "DEFAULT_WATCH")?;
     default
         .set(0, config.watch_containers & watch::ALL, 0)

@@ -60,27 +60,27 @@ impl Arguments {
 
     #[inline(always)]
     pub fn first(self) -> u64 {
-        read::field(self.0, offset!(argument_0)).unwrap_or(0)
+        read::or_zero(self.0, offset!(argument_0))
     }
 
     #[inline(always)]
     pub fn second(self) -> u64 {
-        read::field(self.0, offset!(argument_1)).unwrap_or(0)
+        read::or_zero(self.0, offset!(argument_1))
     }
 
     #[inline(always)]
     pub fn third(self) -> u64 {
-        read::field(self.0, offset!(argument_2)).unwrap_or(0)
+        read::or_zero(self.0, offset!(argument_2))
     }
 
     #[inline(always)]
     pub fn fourth(self) -> u64 {
-        read::field(self.0, offset!(argument_3)).unwrap_or(0)
+        read::or_zero(self.0, offset!(argument_3))
     }
 
     #[inline(always)]
     pub fn fifth(self) -> u64 {
-        read::field(self.0, offset!(argument_4)).unwrap_or(0)
+        read::or_zero(self.0, offset!(argument_4))
     }
 }
 

@@ -90,9 +90,9 @@ impl Made {
         Some(Self {
             id: read::field(node, offset!(kernfs_id))?,
             node,
-            parent_id: read::field(parent, offset!(kernfs_id)).unwrap_or(0),
+            parent_id: read::or_zero(parent, offset!(kernfs_id)),
             parent,
-            level: read::field::<u32>(group, offset!(cgroup_level)).unwrap_or(0),
+            level: read::or_zero::<u32>(group, offset!(cgroup_level)),
         })
     }
 

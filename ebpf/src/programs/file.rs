@@ -81,7 +81,7 @@ fn sys_exit_openat2(context: TracePointContext) -> u32 {
     opened(call::answer(&context), |result| {
         let given = Arguments::current();
         let how = given.third();
-        let (flags, mode) = (read::user::<u64>(how).unwrap_or(0), read::user::<u64>(how + 8).unwrap_or(0));
+        let (flags, mode) = (read::user_or_zero::<u64>(how), read::user_or_zero::<u64>(how + 8));
         Open { result, directory: given.first() as i32, name: given.second(), flags: flags as u32, mode: mode as u32 }
     });
     0
@@ -183,7 +183,7 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let path = record.path::<FILE_PATH>(place);
     let body = FileOpen {
         candidates,
-        object: object::of(inode, place.mount),
+        object: record.forget(object::of(inode, place.mount)),
         created: u16::from(mode & MODE_CREATED != 0),
         by_handle: u16::from(by_handle),
         path_length: path.length,
@@ -253,14 +253,16 @@ pub struct Named {
 #[inline(always)]
 pub fn named(record: &mut Record, directory: i32, name: u64) -> Named {
     let read = record.user_string(name, MAX_NAME as u32);
-    with_directory(record, directory, read)
+    let named = with_directory(record, directory, read);
+    record.forget(named)
 }
 
 /// As [`named`], from the kernel's own copy of the name, which no thread can change.
 #[inline(always)]
 pub fn named_by_kernel(record: &mut Record, directory: i32, name: u64) -> Named {
     let read = record.kernel_string(name, MAX_NAME as u32);
-    with_directory(record, directory, read)
+    let named = with_directory(record, directory, read);
+    record.forget(named)
 }
 
 #[inline(always)]

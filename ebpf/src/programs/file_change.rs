@@ -208,7 +208,7 @@ at_exit!(
     sys_exit_setxattrat, |result, given| {
         /// Of `struct xattr_args`: behind the value's address.
         const SIZE: u64 = 8;
-        let size = read::user::<u32>(given.fifth() + SIZE).unwrap_or(0);
+        let size = read::user_or_zero::<u32>(given.fifth() + SIZE);
         changed(result, attribute(size.into(), 0), given.first() as i32, given.second(), given.fourth())
     }
 );
@@ -300,6 +300,6 @@ pub fn empty(result: i32, change: Change) -> FileChange {
 pub fn placed(record: &mut Record, body: &mut FileChange, place: Place) -> u32 {
     let path = record.path::<FILE_PATH>(place);
     body.path_length = path.length;
-    body.object = object::at(place);
+    body.object = record.forget(object::at(place));
     if path.truncated { flag::PATH_TRUNCATED } else { 0 }
 }

@@ -54,6 +54,7 @@ fn linked(result: i32, from: (i32, u64), to: (i32, u64), flags: u32) -> Option<(
     } else {
         named(&mut record, from.0, from.1)
     };
+    let (old, object) = (record.forget(old), record.forget(object));
     sent(record, Kind::FileLink, result, old, to, object, flags);
     Some(())
 }
@@ -62,7 +63,7 @@ fn linked(result: i32, from: (i32, u64), to: (i32, u64), flags: u32) -> Option<(
 fn behind(record: &mut Record, object: &mut Object, descriptor: i32) -> Option<Named> {
     let place = Place::read(call::file(descriptor)? + u64::from(offset!(file_path)))?;
     let path = record.path::<FILE_PATH>(place);
-    *object = object::at(place);
+    *object = record.forget(object::at(place));
     let flags = if path.truncated { flag::PATH_TRUNCATED } else { 0 };
     Some(Named { name_length: path.length, directory_length: 0, flags })
 }

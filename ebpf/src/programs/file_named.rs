@@ -39,7 +39,7 @@ fn removing(directory: u64, dentry: u64, flags: u32) -> Option<()> {
     let mut record = attempt(size_of::<FileUnlink>())?;
     let path = record.path::<FILE_PATH>(place);
     let body = FileUnlink {
-        object: object::at(place),
+        object: record.forget(object::at(place)),
         result: 0,
         flags,
         path_length: path.length,
@@ -57,8 +57,8 @@ fn renaming(old: u64, old_dentry: u64, new: u64, new_dentry: u64, flags: u64) ->
     let mut record = attempt(size_of::<FileRename>())?;
     let (name, new_name) = (record.path::<FILE_PATH>(from), record.path::<FILE_PATH>(to));
     let body = FileRename {
-        object: object::at(from),
-        replaced: object::at(to),
+        object: record.forget(object::at(from)),
+        replaced: record.forget(object::at(to)),
         result: 0,
         flags: flags as u32,
         name_length: name.length,
@@ -77,7 +77,7 @@ fn changing_mode(path: u64, mode: u64) -> Option<()> {
     let mut record = attempt(size_of::<FileChmod>())?;
     let path = record.path::<FILE_PATH>(place);
     let body = FileChmod {
-        object: object::at(place),
+        object: record.forget(object::at(place)),
         result: 0,
         mode: mode as u32 & 0xffff,
         descriptor: -1,

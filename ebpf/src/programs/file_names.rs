@@ -183,7 +183,7 @@ fn changed_open(result: i32) -> Option<()> {
     let place = call::file(descriptor).and_then(|file| Place::read(file + u64::from(offset!(file_path))));
     let (object, path_length, marks) = place.map_or((Object::UNKNOWN, 0, flag::FIELD_MISSING), |place| {
         let path = record.path::<FILE_PATH>(place);
-        (object::at(place), path.length, if path.truncated { flag::PATH_TRUNCATED } else { 0 })
+        (record.forget(object::at(place)), path.length, if path.truncated { flag::PATH_TRUNCATED } else { 0 })
     });
     let body = FileChmod {
         object,

@@ -74,9 +74,9 @@ fn opened(asked: &Asked, answer: u64) {
     let how = |result| Open {
         result,
         directory: asked.directory as i32,
-        name: read::field(asked.name, offset!(filename_name)).unwrap_or(0),
-        flags: read::field(asked.how, offset!(open_flags_flags)).unwrap_or(0),
-        mode: u32::from(read::field::<u16>(asked.how, offset!(open_flags_mode)).unwrap_or(0)),
+        name: read::or_zero(asked.name, offset!(filename_name)),
+        flags: read::or_zero(asked.how, offset!(open_flags_flags)),
+        mode: u32::from(read::or_zero::<u16>(asked.how, offset!(open_flags_mode))),
     };
     if answer < HIGHEST_ERROR.wrapping_neg() {
         file::found(answer, || how(0));

@@ -131,8 +131,8 @@ fn perf_event_end(context: TracePointContext) -> u32 {
         let attributes = given.first();
         let source = read::user::<u32>(attributes);
         let body = PerfEvent {
-            config: read::user(attributes + CONFIG).unwrap_or(0),
-            period: read::user(attributes + PERIOD).unwrap_or(0),
+            config: read::user_or_zero(attributes + CONFIG),
+            period: read::user_or_zero(attributes + PERIOD),
             source: source.unwrap_or(0),
             pid: given.second() as i32,
             cpu: given.third() as i32,

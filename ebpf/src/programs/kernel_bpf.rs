@@ -80,7 +80,7 @@ fn commanded(command: u32, attributes: u64, result: i32, content: bool) -> Optio
         reserved: 0,
         name: [0; 16],
     };
-    let at = |offset: u64| read::user::<u32>(attributes + offset).unwrap_or(0);
+    let at = |offset: u64| read::user_or_zero::<u32>(attributes + offset);
     let own = match command {
         PROGRAM_LOAD => {
             body.program_type = at(0);

@@ -109,10 +109,11 @@ fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
     0
 }
 
-// These three are functions of their own in the object as well: together they would not fit on one program's stack.
+// Each of these is a function of its own in the object as well, as is `network_socket::listens`: kernels before 6.13 add up the stack of
+// functions that call each other, and the program itself, which calls one of them, then needs none.
 
 /// A connection is begun, by the process that runs now.
-#[inline(always)]
+#[inline(never)]
 fn begin(socket: u64) {
     if let Some(owner) = Owner::current(1) {
         own(socket, owner);
@@ -137,7 +138,7 @@ fn owner(socket: u64) -> Owner {
     SOCKETS.get_ptr(socket).map_or(Owner::UNKNOWN, |owner| unsafe { *owner })
 }
 
-#[inline(always)]
+#[inline(never)]
 fn connected(socket: u64, established: u32) {
     let owner = owner(socket);
     if established == 0 {
@@ -147,7 +148,7 @@ fn connected(socket: u64, established: u32) {
     if owner.excluded() {
         return;
     }
-    let error = read::field::<u32>(socket, offset!(sock_error)).unwrap_or(0);
+    let error = read::or_zero::<u32>(socket, offset!(sock_error));
     let body = Connect { flow, begun_ns: owner.begun_ns, socket, established, error };
     let flags = owner.flags() | flag::OUTGOING;
     // Where metadata services are: no flood of other connections hides that one was asked.
@@ -156,7 +157,7 @@ fn connected(socket: u64, established: u32) {
     emit::plain(Class::Network, about, &owner.identity, body);
 }
 
-#[inline(always)]
+#[inline(never)]
 fn closed(socket: u64, from: i32) {
     let owner = owner(socket);
     forget(socket);
@@ -166,9 +167,9 @@ fn closed(socket: u64, from: i32) {
     }
     // TCP numbers its begin and its end as one byte each: those that were acknowledged or received are no payload.
     let ended = matches!(from, FIN_WAIT_2 | LAST_ACK | CLOSING);
-    let acknowledged = read::field::<u64>(socket, offset!(tcp_acknowledged)).unwrap_or(0);
-    let received = read::field::<u64>(socket, offset!(tcp_received)).unwrap_or(0);
-    let done = read::field::<u64>(socket, offset!(sock_flags)).unwrap_or(0) & DONE != 0;
+    let acknowledged = read::or_zero::<u64>(socket, offset!(tcp_acknowledged));
+    let received = read::or_zero::<u64>(socket, offset!(tcp_received));
+    let done = read::or_zero::<u64>(socket, offset!(sock_flags)) & DONE != 0;
     let body = Close {
         flow,
         sent: acknowledged.saturating_sub(owner.outgoing + u64::from(ended)),

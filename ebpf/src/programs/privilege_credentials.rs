@@ -57,15 +57,17 @@ fn exec_credentials_end(context: TracePointContext) -> u32 {
 
 #[inline(always)]
 fn ended(context: &TracePointContext, is_refused: bool) {
-    let before = take().map(|before| before.credentials);
+    let before = take();
+    // A value for each way: an old verifier sees the compiler look at what it then does not use.
+    let (is_known, before) = (before.is_some(), before.map_or(Credentials::default(), |before| before.credentials));
     let result = call::answer(context);
     let after = credentials();
-    let is_changed = result >= 0 && before.is_some_and(|before| is_more(&before, &after));
+    let is_changed = result >= 0 && is_known && is_more(&before, &after);
     if !is_refused && !is_changed || filter::excluded(Class::Privilege) {
         return;
     }
-    let flags = if before.is_some() { 0 } else { flag::FIELD_MISSING };
-    let body = CredentialsChanged { before: before.unwrap_or_default(), after, call: call::number(context), result };
+    let flags = if is_known { 0 } else { flag::FIELD_MISSING };
+    let body = CredentialsChanged { before, after, call: call::number(context), result };
     guard::plain(Class::Privilege, Kind::Credentials, flags, body);
 }
 

@@ -109,9 +109,8 @@ fn cgroup(set: u64) -> Option<u64> {
 #[inline(always)]
 fn of_task(task: u64) -> Option<Namespaces> {
     let proxy = read::pointer(task, offset!(task_nsproxy))?;
-    let of = |pointer: u32, number: u32| -> u32 {
-        read::pointer(proxy, pointer).and_then(|it| read::field(it, number)).unwrap_or(0)
-    };
+    // Below a pointer that is null nothing can be read.
+    let of = |pointer: u32, number: u32| -> u32 { read::or_zero(read::or_zero(proxy, pointer), number) };
     Some(Namespaces {
         mount: of(offset!(nsproxy_mnt_ns), offset!(mnt_namespace_inum)),
         pid: of(offset!(nsproxy_pid_ns), offset!(pid_namespace_inum)),

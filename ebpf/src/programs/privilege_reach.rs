@@ -47,7 +47,7 @@ fn ptrace_end(context: TracePointContext) -> u32 {
 fn process_memory_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let target = target::numbered(given.first() as i32);
-    let address = read::user::<u64>(given.fourth()).unwrap_or(0);
+    let address = read::user_or_zero::<u64>(given.fourth());
     reached(call::number(&context), call::answer(&context), target, 0, address);
     0
 }

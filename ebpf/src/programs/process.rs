@@ -166,7 +166,7 @@ fn namespaces(task: u64, body: &mut Exec) -> Option<()> {
     let network = read::pointer(proxy, offset!(nsproxy_net_ns))?;
     body.network_namespace = read::field(network, offset!(net_inum))?;
     let cgroup = read::pointer(proxy, offset!(nsproxy_cgroup_ns))?;
-    body.cgroup_namespace = read::field(cgroup, offset!(cgroup_namespace_inum)).unwrap_or(0);
+    body.cgroup_namespace = read::or_zero(cgroup, offset!(cgroup_namespace_inum));
     // The proxy holds the pid namespace of children; the process's own is that of its innermost number.
     let numbers = read::pointer(task, offset!(task_thread_pid))?;
     let level = u64::from(read::field::<u32>(numbers, offset!(pid_level))? & 31);
@@ -209,8 +209,8 @@ fn directory(record: &mut Builder<RECORD, WALK>, body: &mut Exec) -> Option<()> 
 /// for the verifier all ways through it end alike.
 #[inline(always)]
 fn script(record: &mut Builder<RECORD, WALK>, program: u64, body: &mut Exec) {
-    let asked = read::field::<u64>(program, offset!(binprm_filename)).unwrap_or(0);
-    if asked == read::field::<u64>(program, offset!(binprm_interpreter)).unwrap_or(0) {
+    let asked = read::or_zero::<u64>(program, offset!(binprm_filename));
+    if asked == read::or_zero::<u64>(program, offset!(binprm_interpreter)) {
         return;
     }
     match record.kernel_string(asked, MAX_SCRIPT as u32) {

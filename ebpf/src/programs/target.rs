@@ -5,7 +5,7 @@
 use ebpf_common::record::Target;
 
 use super::call;
-use crate::read::Known;
+use crate::identity::current_task;
 use crate::{offset, read};
 
 /// What the low bits of an entry of the kernel's table say: it leads to another table.
@@ -34,10 +34,8 @@ pub fn numbered(given: i32) -> Target {
 /// The number of the current process in its own pid namespace.
 #[inline(always)]
 pub fn own_number() -> i32 {
-    let own = Known::task()
-        .follow(offset!(task_group_leader))
-        .and_then(|leader| leader.follow(offset!(task_thread_pid)))
-        .map(Known::address);
+    let leader = read::pointer(current_task(), offset!(task_group_leader));
+    let own = leader.and_then(|leader| read::pointer(leader, offset!(task_thread_pid)));
     let number = own.and_then(|own| {
         let level = u64::from(read::field::<u32>(own, offset!(pid_level))? & 31);
         // The number stands first in its entry.
@@ -51,8 +49,8 @@ fn named(given: i32) -> Option<Target> {
     if given <= 0 {
         return None;
     }
-    let own = Known::task().follow(offset!(task_thread_pid))?;
-    let own = own.address();
+    // Not by its type: to an address that has one, kernels before 6.13 let nobody add a number that they do not know.
+    let own = read::pointer(current_task(), offset!(task_thread_pid))?;
     let level = u64::from(read::field::<u32>(own, offset!(pid_level))? & 31);
     let innermost = own + u64::from(offset!(pid_numbers)) + level * u64::from(offset!(upid_size));
     let namespace = read::pointer(innermost, offset!(upid_ns))?;

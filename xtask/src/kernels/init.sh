@@ -38,7 +38,7 @@ echo 1 >/proc/sys/kernel/bpf_stats_enabled
 echo "mayfly: kernel $(uname -r)"
 cd /mayfly || poweroff -f
 echo "mayfly: begin check"
-$mayfly_without ./mayfly-agent --config agent.toml --json check
+MAYFLY_LOG=${mayfly_log:-off} $mayfly_without ./mayfly-agent --config agent.toml --json check
 echo "mayfly: end check $?"
 if [ "$mayfly_tests" != no ]; then
     echo "mayfly: begin tests"

@@ -28,6 +28,8 @@ pub(crate) struct Wanted {
     pub(crate) only: Vec<String>,
     /// Parts of tests' names; none: all tests.
     pub(crate) tests: Vec<String>,
+    /// More words of the kernel's command line; those that it does not know are variables of `init.sh`.
+    pub(crate) words: Vec<String>,
     pub(crate) json: bool,
 }
 
@@ -57,7 +59,7 @@ pub(crate) fn run(place: &Place, wanted: &Wanted) -> Result<bool> {
     for release in
         RELEASES.iter().filter(|one| wanted.only.is_empty() || wanted.only.iter().any(|name| name == one.name))
     {
-        match try_one(place, &tested, release, &wanted.tests)? {
+        match try_one(place, &tested, release, wanted)? {
             Ok(one) => tried.push(one),
             Err(missing) => bail!("{}: {}", missing.what, missing.remedy),
         }
@@ -71,7 +73,7 @@ pub(crate) fn run(place: &Place, wanted: &Wanted) -> Result<bool> {
 }
 
 /// One kernel; the inner error is a kernel that cannot be had.
-fn try_one(place: &Place, tested: &Tested, release: &Release, tests: &[String]) -> Result<Result<Tried, Missing>> {
+fn try_one(place: &Place, tested: &Tested, release: &Release, wanted: &Wanted) -> Result<Result<Tried, Missing>> {
     let step = Step::begin(&place.logs(), &format!("kernel {}", release.name))?;
     let kernel = match release::bring(place, &step, release) {
         Ok(kernel) => kernel,
@@ -81,11 +83,12 @@ fn try_one(place: &Place, tested: &Tested, release: &Release, tests: &[String]) 
             return Ok(Err(Missing::new(format!("kernel {}", release.name), remedy)));
         }
     };
-    let mut filters = tests.to_vec();
+    let mut filters = wanted.tests.clone();
     if !filters.is_empty() {
         filters.push(LAST.to_owned());
     }
-    let console = boot::boot(&step, &kernel, &guest::root(tested, &kernel, &filters)?, MODULES)?;
+    let words = [MODULES, &wanted.words.join(" ")].join(" ");
+    let console = boot::boot(&step, &kernel, &guest::root(tested, &kernel, &filters)?, &words)?;
     let said = said::read(&console);
     let count = count::count(&said.tests, said.status == Some(0));
     if count.failed > 0 {

@@ -130,10 +130,10 @@ fn an_attribute_is_told_when_it_is_set_and_when_it_is_removed() {
     let done = stimulus(&["xattr", &path.display().to_string()]);
     assert_eq!(done.result, 0);
     change(watch, Kind::FileAttribute, &path, |change| {
-        (change.other == b"user.mayfly" && change.fixed.first == 3 && change.fixed.flags == 0).then_some(())
+        (change.other == b"trusted.mayfly" && change.fixed.first == 3 && change.fixed.flags == 0).then_some(())
     });
     change(watch, Kind::FileAttribute, &path, |change| {
-        (change.other == b"user.mayfly" && change.fixed.flags == 1).then_some(())
+        (change.other == b"trusted.mayfly" && change.fixed.flags == 1).then_some(())
     });
 }
 

@@ -24,11 +24,15 @@ fn call(number: i64) -> u32 {
 }
 
 fn has(watch: &Watch, program: &str) -> bool {
-    let is_there = watch.kernel.hooks().iter().any(|hook| hook.programs.contains(&program));
+    let is_there = hangs(watch, program);
     if !is_there {
         println!("skipped: this kernel has nothing where {program} would hang");
     }
     is_there
+}
+
+fn hangs(watch: &Watch, program: &str) -> bool {
+    watch.kernel.hooks().iter().any(|hook| hook.programs.contains(&program))
 }
 
 #[test]
@@ -151,13 +155,16 @@ fn a_request_is_told_with_its_file_also_where_a_thread_of_the_kernel_takes_it() 
     let (_keep, folder) = folder();
     let path = folder.join("asked-for");
     let name = path.to_str().expect("a plain path");
-    for (flags, polled) in [("0", 0), ("2", 1)] {
+    // Some kernels before 6.3 tell a request before they have copied its name, and before 5.12 a thread of the kernel's is nobody's.
+    let is_named = hangs(watch, "io_uring_submit_req");
+    let is_right = |told: &[u8]| told == bytes(&path) || !is_named && told.is_empty();
+    for (flags, polled) in if is_named { &[("0", 0), ("2", 1)][..] } else { &[("0", 0)] } {
         let done = stimulus(&["uring", "openat", name, flags]);
         for class in [Class::Kernel, Class::File] {
             of(watch, &done, |change, record| match change {
                 Change::UringRequest(request) if record.header.class == class as u8 => {
-                    assert_eq!((request.fixed.opcode, request.texts[0]), (18, bytes(&path)));
-                    assert_eq!((request.fixed.polled, record.header.flags & flag::ATTEMPT), (polled, flag::ATTEMPT));
+                    assert!(request.fixed.opcode == 18 && is_right(request.texts[0]), "{request:?}");
+                    assert_eq!((request.fixed.polled, record.header.flags & flag::ATTEMPT), (*polled, flag::ATTEMPT));
                     Some(())
                 }
                 _ => None,
@@ -166,7 +173,7 @@ fn a_request_is_told_with_its_file_also_where_a_thread_of_the_kernel_takes_it() 
     }
     let done = stimulus(&["uring", "unlinkat", name]);
     of(watch, &done, |change, _| match change {
-        Change::UringRequest(request) => (request.fixed.opcode == 36 && request.texts[0] == bytes(&path)).then_some(()),
+        Change::UringRequest(request) => (request.fixed.opcode == 36 && is_right(request.texts[0])).then_some(()),
         _ => None,
     });
 }

@@ -100,7 +100,8 @@ fn every_way_into_another_process_names_it_and_when_it_began() {
     for (how, number, request) in ways {
         let done = stimulus(&["reach", how]);
         let reach = reach(watch, &done, number, request);
-        assert_eq!((reach.target.pid, reach.result), (done.other, done.result), "{how}");
+        let answer = if how == "memory_file" && watch.sees_objects("open") { 0 } else { done.result };
+        assert_eq!((reach.target.pid, reach.result), (done.other, answer), "{how}");
         let forked = watch.find("the fork of the target", |record| match &record.body {
             Body::Fork(fork) if fork.child_pid == done.other => Some(fork.child_start_ns),
             _ => None,

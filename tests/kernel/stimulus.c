@@ -193,8 +193,8 @@ static long reuse(void) {
 }
 
 static long xattr(const char *path) {
-    if (syscall(SYS_setxattr, path, "user.mayfly", "abc", 3, 0)) return -errno;
-    return answer(syscall(SYS_removexattr, path, "user.mayfly"));
+    if (syscall(SYS_setxattr, path, "trusted.mayfly", "abc", 3, 0)) return -errno;
+    return answer(syscall(SYS_removexattr, path, "trusted.mayfly"));
 }
 
 static long map(const char *written, const char *read) {

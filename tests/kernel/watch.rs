@@ -83,6 +83,12 @@ impl Watch {
         }
     }
 
+    /// Whether a hook tells what is done to the kernel's objects, and not the ends of calls: then it does not know a descriptor that the
+    /// call gives later.
+    pub(crate) fn sees_objects(&self, hook: &str) -> bool {
+        self.kernel.hooks().iter().any(|state| state.name == hook && state.tier != Tier::Tracepoint.name())
+    }
+
     /// How many records so far answer a question.
     pub(crate) fn count(&self, question: impl Fn(&Record<'_>) -> bool) -> usize {
         let records = self.records.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -139,7 +139,12 @@ fn by(ebpf: &mut Ebpf, ground: &mut Ground<'_>, way: &Way, state: &mut HookState
 fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
     let begun = Instant::now();
     let answer = load_and_hang(ebpf, ground, hung);
-    tracing::debug!(program = hung.name, milliseconds = begun.elapsed().as_millis(), granted = answer.is_ok(), "program");
+    tracing::debug!(
+        program = hung.name,
+        milliseconds = begun.elapsed().as_millis(),
+        granted = answer.is_ok(),
+        "program"
+    );
     answer
 }
 

@@ -11,7 +11,7 @@ use zerocopy::{FromBytes, IntoBytes};
 use super::btf::{BtfError, Types};
 
 const KERNEL: &str = "/sys/kernel/btf/vmlinux";
-/// Where overlayfs is a module, its structures are described here.
+/// Where overlayfs is a module, its structures are described here, once it is loaded.
 const OVERLAY: &str = "/sys/kernel/btf/overlay";
 
 /// Why the offsets are not known.
@@ -75,7 +75,8 @@ pub(super) fn layout() -> Result<Layout, OffsetError> {
             None => return Err(OffsetError::Field { structure: field.structure, member: field.member }),
         }
     }
-    let offsets = Offsets::read_from_bytes(values.as_bytes()).expect("one number for each field");
+    let mut offsets = Offsets::read_from_bytes(values.as_bytes()).expect("one number for each field");
+    overlay_without_types(&mut offsets, &kernel);
     // Its own context, the task, and since 6.16 the answer.
     let exit_says_group_dead = kernel.tracepoint_arguments("sched_process_exit") == Some(3);
     let registers_in_stack = match kernel.size_of("pt_regs") {
@@ -91,6 +92,18 @@ pub(super) fn layout() -> Result<Layout, OffsetError> {
         registers_in_stack,
         uring_arguments,
     })
+}
+
+/// Before 5.11 a module's types are described nowhere. The upper file of an overlay's inode has stood right behind the inode that the
+/// kernel knows, in every kernel that has an overlay filesystem.
+/// `struct ovl_inode` in <https://github.com/torvalds/linux/blob/v5.10/fs/overlayfs/ovl_entry.h>
+fn overlay_without_types(offsets: &mut Offsets, kernel: &Types<'_>) {
+    if offsets.ovl_inode_vfs == ABSENT
+        && offsets.ovl_inode_upper == ABSENT
+        && let Some(size) = kernel.size_of("inode")
+    {
+        (offsets.ovl_inode_vfs, offsets.ovl_inode_upper) = (0, size);
+    }
 }
 
 fn types<'a>(path: &str, base: Option<&'a Types<'a>>) -> Result<Types<'a>, OffsetError> {

@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use agent::decode::decode;
-use agent::kernel::{Kernel, Rings, Standing};
+use agent::kernel::{Budgets, Kernel, KernelConfig, Rate, Rings, Standing};
 use ebpf_common::loss::Outcome;
 use ebpf_common::{Account, Class};
 
@@ -27,6 +27,24 @@ type Tally = BTreeMap<(u64, u8), u64>;
 const FLOOD: &str = "MAYFLY_FLOOD";
 const FOLDER: &str = "MAYFLY_FLOOD_FOLDER";
 const THREADS: usize = 64;
+
+/// Where it is set to more than 1, a part of each flood against a part of each budget: for a machine that is emulated.
+const PART: &str = "MAYFLY_FLOOD_PART";
+
+fn part() -> usize {
+    std::env::var(PART).map_or(1, |part| part.parse().expect("a number"))
+}
+
+/// Budgets that a flood on this machine is over.
+fn budgets() -> Budgets {
+    // Whatever is emulated is slower still than the floods are smaller.
+    const SLOWER: u32 = 5;
+    let Budgets { network, file } = Budgets::default();
+    match u32::try_from(part()).expect("a small number") {
+        1 => Budgets { network, file },
+        part => Budgets { network: Rate(network.0 / part / SLOWER), file: Rate(file.0 / part / SLOWER) },
+    }
+}
 
 /// One flood at a time: each wants the whole machine.
 static ALONE: Mutex<()> = Mutex::new(());
@@ -46,7 +64,8 @@ impl Flooded {
     fn run(flood: &str, is_read: bool) -> Option<Self> {
         begin(25)?;
         let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let kernel = Kernel::load(&config()).expect("load the kernel programs");
+        let config = KernelConfig { budgets: budgets(), ..config() };
+        let kernel = Kernel::load(&config).expect("load the kernel programs");
         let rings = kernel.take_rings().expect("nobody took the rings before");
         let (flooder, quiet) = (container(&kernel, '1'), container(&kernel, '2'));
         let (_keep, folder) = folder();
@@ -172,13 +191,13 @@ fn floods_from_inside() {
     match flood.as_str() {
         "opens" => in_threads(|thread| {
             let path = folder.join(format!("open-{thread}"));
-            (0..4_000).for_each(|_| drop(File::create(&path).expect("open a file")));
+            (0..4_000 / part()).for_each(|_| drop(File::create(&path).expect("open a file")));
         }),
         "connects" => {
             let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback");
             let address = listener.local_addr().expect("it is bound");
             thread::spawn(move || listener.incoming().for_each(drop));
-            in_threads(|_| (0..400).for_each(|_| drop(TcpStream::connect(address))));
+            in_threads(|_| (0..400 / part()).for_each(|_| drop(TcpStream::connect(address))));
         }
         "forks" => in_threads(|_| {
             let script = "i=0; while [ $i -lt 50 ]; do (:); i=$((i+1)); done";
@@ -186,7 +205,7 @@ fn floods_from_inside() {
         }),
         // Nothing is there, and each is told by the name that was tried.
         "paths" => in_threads(|thread| {
-            for number in 0..1_000_000 / THREADS {
+            for number in 0..1_000_000 / THREADS / part() {
                 assert!(File::options().write(true).open(folder.join(format!("{thread}-{number}"))).is_err());
             }
         }),
@@ -209,13 +228,13 @@ fn cgroups(folder: &Path) {
     let own = PathBuf::from(std::env::var_os("MAYFLY_FLOOD_CGROUP").expect("a cgroup"));
     let below = |number: usize| own.join(format!("below-{number}"));
     let enter = |cgroup: &Path| fs::write(cgroup.join("cgroup.procs"), std::process::id().to_string());
-    for number in 0..2_000 {
+    for number in 0..2_000 / part() {
         fs::create_dir(below(number)).expect("make a cgroup");
         enter(&below(number)).expect("enter it");
         (0..40).for_each(|_| drop(File::create(folder.join("below")).expect("open a file")));
     }
     enter(&own).expect("leave them");
-    (0..2_000).for_each(|number| fs::remove_dir(below(number)).expect("remove a cgroup"));
+    (0..2_000 / part()).for_each(|number| fs::remove_dir(below(number)).expect("remove a cgroup"));
 }
 
 #[test]

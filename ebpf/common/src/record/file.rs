@@ -61,7 +61,7 @@ pub struct FileOpen {
     pub flags: u32,
     /// Mode given for a file to be made.
     pub mode: u32,
-    /// Descriptor, or negative errno.
+    /// Descriptor, or negative errno. Object hooks see the file before it has a descriptor, and say 0.
     pub result: i32,
     /// 1: this open made the file.
     pub created: u16,

@@ -65,12 +65,15 @@ The object is `mayfly/bpf/mayfly.o` below cargo's target directory.")]
   cargo xtask test --fuzz-seconds 60   look longer for inputs that break a parser
   cargo xtask test --fuzz-seconds 0    no fuzzing
 
-The kernel tests and the stories need root and BPF; without them they are listed as skipped, with the reason. `cargo xtask
-kernels` runs the kernel tests on other kernels.")]
+The kernel tests and the stories need root and BPF; without them they are listed as skipped, with the reason. The kernel tests run on
+this machine's kernel, and in QEMU on the oldest and the newest that is supported; `cargo xtask kernels` takes those between.")]
     Test {
         /// How long each fuzz target runs.
         #[arg(long, default_value_t = 5, value_name = "SECONDS")]
         fuzz_seconds: u64,
+        /// Lets each program cost the verifier of this machine's kernel what it costs now (`ebpf/verifier.toml`).
+        #[arg(long)]
+        keep_costs: bool,
     },
     /// Looks for inputs that break a parser.
     #[command(after_help = "Examples:
@@ -102,17 +105,19 @@ What was found, an input that breaks a parser included, is kept below cargo's ta
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Runs the kernel tests on Debian's kernels, each started in QEMU, and says which hook came in how.
+    /// Runs the kernel tests on Debian's kernels, each started in QEMU, and says which hook came in how; then asks the agent what it
+    /// can see on hosts that withhold something.
     #[command(after_help = "Examples:
   cargo xtask kernels
   cargo xtask kernels --only 5.10 --only newest
+  cargo xtask kernels --only cgroups-v1           a host with cgroups of version 1 alone
   cargo xtask kernels --only 6.12 --test file::   tests whose names hold this
   cargo xtask kernels --word mayfly_log=debug     what the agent's check says meanwhile, on the console in the log
   cargo xtask kernels --json                      one object a line, a line a kernel
 
 Kernels are unpacked below cargo's target directory in `mayfly/kernels/`, one folder each: remove one to fetch it anew.")]
     Kernels {
-        /// Only this kernel (5.10, 6.1, 6.12, newest); may be given more than once.
+        /// Only this kernel (5.10, 6.1, 6.12, newest) or host (cgroups-v1, lockdown-integrity, …); may be given more than once.
         #[arg(long, value_name = "KERNEL")]
         only: Vec<String>,
         /// Only tests whose names hold this; may be given more than once.
@@ -121,6 +126,9 @@ Kernels are unpacked below cargo's target directory in `mayfly/kernels/`, one fo
         /// One more word of the kernel's command line; may be given more than once.
         #[arg(long = "word", value_name = "WORD")]
         words: Vec<String>,
+        /// Lets each program cost the verifier what it costs now (`ebpf/verifier.toml`).
+        #[arg(long)]
+        keep_costs: bool,
         /// Prints one JSON object a kernel instead of tables.
         #[arg(long)]
         json: bool,
@@ -193,7 +201,7 @@ fn run(verb: Verb) -> Result<bool> {
             setup::require(&missing)?;
         }
         Verb::Ebpf => ebpf::build(&place)?,
-        Verb::Test { fuzz_seconds } => return test::run(&place, fuzz_seconds),
+        Verb::Test { fuzz_seconds, keep_costs } => return test::run(&place, fuzz_seconds, keep_costs),
         Verb::Fuzz { seconds, only } => {
             ebpf::build(&place)?;
             return test::fuzz(&place, &only, seconds);
@@ -203,8 +211,9 @@ fn run(verb: Verb) -> Result<bool> {
             println!("tidy: {files} files");
         }
         Verb::Readme => evasion::write(&place.root)?,
-        Verb::Kernels { only, tests, words, json } => {
-            return kernels::run(&place, &Wanted { only, tests, words, json });
+        Verb::Kernels { only, tests, words, keep_costs, json } => {
+            let wanted = Wanted { only, tests, words, keep_costs, json };
+            return Ok(kernels::run(&place, &wanted)?.failed == 0);
         }
         Verb::Demo { arguments } => demo::run(&place, demo::DEMO, &arguments)?,
         Verb::Soak { minutes } => trial(&place, "soak", &[("--minutes", u64::from(minutes))])?,

@@ -21,8 +21,8 @@ const INIT: &str = include_str!("init.sh");
 /// Programs of this machine that tests start by name, and for which busybox would not do: it goes by the name that it is started
 /// with. Whatever else it knows stands last in the path.
 const PROGRAMS: &[&str] = &[
-    "bash", "cat", "chmod", "cp", "findmnt", "ln", "lsattr", "mkdir", "mv", "rm", "setpriv", "sh", "sleep", "touch",
-    "true", "unshare",
+    "bash", "cat", "chmod", "cp", "findmnt", "flock", "ln", "lsattr", "mkdir", "mv", "nice", "rm", "setpriv", "sh",
+    "sleep", "touch", "true", "unshare",
 ];
 
 /// Since Debian 12 these are links on every machine.
@@ -104,7 +104,7 @@ fn run_tests(filters: &[String]) -> Result<String> {
     {
         bail!("`{bad}` is no part of a test's name");
     }
-    Ok(format!("MAYFLY_STIMULUS=/mayfly/stimulus ./kernel --test-threads=1 --show-output {}\n", filters.join(" ")))
+    Ok(format!("MAYFLY_FLOOD_PART=20 MAYFLY_STIMULUS=/mayfly/stimulus ./kernel --test-threads=1 --show-output {}\n", filters.join(" ")))
 }
 
 fn busybox(archive: &mut Archive) -> Result<()> {

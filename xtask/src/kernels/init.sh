@@ -28,6 +28,7 @@ fi
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t bpf bpf /sys/fs/bpf
 mount -t securityfs securityfs /sys/kernel/security
+[ -z "$mayfly_hide" ] || mount -t tmpfs hidden "$mayfly_hide"
 ip link set lo up
 hostname mayfly
 ulimit -l unlimited

@@ -2,36 +2,46 @@
 //! for each kernel, what passed, which hook came in by which tier, and what the programs cost there.
 
 mod archive;
+pub(crate) mod baseline;
 mod boot;
 mod guest;
+mod host;
 mod matrix;
 mod module;
 mod release;
-mod said;
+pub(crate) mod said;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::build;
 use crate::ebpf;
 use crate::place::Place;
 use crate::setup::{self, Missing, Scope};
 use crate::step::{Step, tail};
-use crate::test::count::{self, Count};
+use crate::test::count::{self, Count, Skip};
+use baseline::Baseline;
 use boot::MODULES;
 use guest::Tested;
+use host::{HOSTS, Host};
 use release::{RELEASES, Release};
 use said::Said;
 
 /// What is asked for.
+#[derive(Default)]
 pub(crate) struct Wanted {
-    /// Names of releases; none: all.
+    /// Names of releases and of hosts; none: all.
     pub(crate) only: Vec<String>,
     /// Parts of tests' names; none: all tests.
     pub(crate) tests: Vec<String>,
     /// More words of the kernel's command line; those that it does not know are variables of `init.sh`.
     pub(crate) words: Vec<String>,
+    /// What the programs cost the verifier is what they may cost from now on.
+    pub(crate) keep_costs: bool,
     pub(crate) json: bool,
 }
+
+/// What the tests take: the oldest and the newest kernel, between which the others lie, and every host.
+const IN_THE_TESTS: [&str; 2] = ["5.10", "newest"];
 
 /// What one kernel gave.
 struct Tried {
@@ -43,33 +53,82 @@ struct Tried {
 /// The last test says what was told and what it cost: it is part of every choice of tests.
 const LAST: &str = "what_it_took";
 
-/// Tries the kernels and prints the matrix; gives whether no test failed.
-pub(crate) fn run(place: &Place, wanted: &Wanted) -> Result<bool> {
+/// What the test command runs of it; a kernel that cannot be had here is skipped.
+pub(crate) fn in_the_tests(place: &Place) -> Result<Count> {
+    let missing = setup::bring(place, Scope::Kernels)?;
+    if !missing.is_empty() {
+        let skip = |one: &Missing| Skip { test: "kernels".to_owned(), why: format!("{} ({})", one.what, one.remedy) };
+        return Ok(Count { skipped: missing.iter().map(skip).collect(), ..Count::default() });
+    }
+    let hosts = HOSTS.iter().map(|host| host.name);
+    let only = IN_THE_TESTS.into_iter().chain(hosts).map(str::to_owned).collect();
+    run(place, &Wanted { only, ..Wanted::default() })
+}
+
+/// Tries the kernels and prints the matrix; gives what passed and failed.
+pub(crate) fn run(place: &Place, wanted: &Wanted) -> Result<Count> {
     ebpf::build(place)?;
     setup::require(&setup::bring(place, Scope::Kernels)?)?;
-    if let Some(unknown) = wanted.only.iter().find(|name| RELEASES.iter().all(|release| release.name != **name)) {
-        bail!("no kernel {unknown}; there are {}", RELEASES.iter().map(|one| one.name).collect::<Vec<_>>().join(", "));
+    let names = || RELEASES.iter().map(|one| one.name).chain(HOSTS.iter().map(|one| one.name));
+    if let Some(unknown) = wanted.only.iter().find(|asked| names().all(|name| name != **asked)) {
+        bail!("no kernel {unknown}; there are {}", names().collect::<Vec<_>>().join(", "));
     }
     let step = Step::begin(&place.logs(), "build: kernel tests")?;
     let arguments = ["build", "-p", "tests", "-p", "agent", "--bin", "mayfly-agent", "--test", "kernel"];
     let programs = build::programs(&step, &mut build::cargo(place, &arguments))?;
     let tested = Tested::new(place, &step, &programs)?;
     step.end("built");
-    let mut tried = Vec::new();
-    for release in
-        RELEASES.iter().filter(|one| wanted.only.is_empty() || wanted.only.iter().any(|name| name == one.name))
-    {
+    let asked = |name: &str| wanted.only.is_empty() || wanted.only.iter().any(|asked| asked == name);
+    let (mut tried, mut baseline) = (Vec::new(), Baseline::read(&place.root)?);
+    for release in RELEASES.iter().filter(|one| asked(one.name)) {
         match try_one(place, &tested, release, wanted)? {
-            Ok(one) => tried.push(one),
+            Ok(mut one) => {
+                costs(&mut one, &mut baseline, wanted.keep_costs)?;
+                tried.push(one);
+            }
             Err(missing) => bail!("{}: {}", missing.what, missing.remedy),
         }
+    }
+    for host in HOSTS.iter().filter(|one| asked(one.name)) {
+        tried.push(try_host(place, &tested, host, &wanted.words)?);
     }
     if wanted.json {
         matrix::print_json(&tried)?;
     } else {
         print!("{}", matrix::table(&tried));
     }
-    Ok(tried.iter().all(|one| one.count.failed == 0))
+    let mut all = Count::default();
+    for one in tried {
+        all.add(one.count);
+    }
+    Ok(all)
+}
+
+/// Holds what the programs cost on a kernel against what they may cost, or makes it that.
+fn costs(one: &mut Tried, baseline: &mut Baseline, keep: bool) -> Result<()> {
+    if keep {
+        return baseline.keep(one.name, &one.said.programs);
+    }
+    for wrong in baseline.judge(one.name, &one.said.programs) {
+        eprintln!("{wrong}");
+        one.count.failed += 1;
+    }
+    Ok(())
+}
+
+/// One host: the agent is asked what it could see there.
+fn try_host(place: &Place, tested: &Tested, host: &Host, words: &[String]) -> Result<Tried> {
+    let step = Step::begin(&place.logs(), &format!("host {}", host.name))?;
+    let release = RELEASES.iter().find(|one| one.name == host::RELEASE).context("the hosts' kernel")?;
+    let kernel = release::bring(place, &step, release)?;
+    let words = format!("{} mayfly_tests=no {}", host.line(), words.join(" "));
+    let said = said::read(&boot::boot(&step, &kernel, &guest::root(tested, &kernel, &[])?, &words)?);
+    let answer = said.check.as_ref().context("the agent's check printed nothing").and_then(host.holds);
+    if let Err(wrong) = &answer {
+        eprintln!("{}: {wrong:#}", host.name);
+    }
+    step.end(if answer.is_ok() { "as it must be" } else { "FAILED" });
+    Ok(Tried { name: host.name, said, count: Count::one(answer.is_ok()) })
 }
 
 /// One kernel; the inner error is a kernel that cannot be had.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// The whole of it.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// `uname -r`; empty: it did not come so far.
     pub(super) release: String,
     /// What the tests printed, and the status that they ended with, if they ended.
@@ -22,15 +22,16 @@ pub(super) struct Said {
 
 /// Of the agent's check, what matters here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(super) struct Check {
+pub(crate) struct Check {
     pub(super) hooks: Vec<Hook>,
     pub(super) refusal: String,
 }
 
 /// One hook of the check.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Hook {
+pub(crate) struct Hook {
     pub(super) name: String,
+    pub(super) noun: String,
     pub(super) tier: String,
     pub(super) attached: bool,
     pub(super) programs: Vec<String>,
@@ -39,8 +40,8 @@ pub(super) struct Hook {
 
 /// What one program cost in the tests.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Cost {
-    pub(super) name: String,
+pub(crate) struct Cost {
+    pub(crate) name: String,
     /// Instructions that the verifier looked at; 0: this kernel does not say.
     pub(super) verified: u64,
     pub(super) runs: u64,
@@ -71,6 +72,13 @@ pub(super) fn read(console: &str) -> Said {
         }
     }
     said
+}
+
+/// What the programs cost, where the tests printed to nobody's console.
+pub(crate) fn costs(printed: &str) -> Vec<Cost> {
+    let mut said = Said::default();
+    printed.lines().for_each(|line| test(&mut said, line));
+    said.programs
 }
 
 fn test(said: &mut Said, line: &str) {

@@ -4,21 +4,27 @@
 pub(crate) mod count;
 mod fuzz;
 
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::build::{self, Program};
+use crate::kernels::baseline::{self, Baseline};
+use crate::kernels::said;
 use crate::place::{self, Place};
 use crate::setup::{self, Scope};
 use crate::step::{Step, tail};
-use crate::{ebpf, tidy};
+use crate::{ebpf, kernels, tidy};
 use count::{Count, Skip};
 
 /// Test programs that touch the kernel: one test at a time, after everything else.
-const ON_THE_KERNEL: &[&str] = &["kernel", "stories"];
+const ON_THE_KERNEL: &[&str] = &[KERNEL_TESTS, "stories"];
+
+/// The tests of the kernel programs alone.
+const KERNEL_TESTS: &str = "kernel";
 
 /// The reason of a test that is ignored because another test starts it, in another place.
 pub(crate) const RUN_BY_ANOTHER: &str = "run by another test";
@@ -29,6 +35,7 @@ const LONGEST: Duration = Duration::from_mins(15);
 /// What was done so far.
 struct Run<'a> {
     place: &'a Place,
+    keep_costs: bool,
     count: Count,
     times: Vec<(String, Duration, bool)>,
 }
@@ -39,9 +46,9 @@ pub(crate) fn fuzz(place: &Place, only: &[String], seconds: u64) -> Result<bool>
 }
 
 /// Runs all steps; gives whether none failed.
-pub(crate) fn run(place: &Place, fuzz_seconds: u64) -> Result<bool> {
+pub(crate) fn run(place: &Place, fuzz_seconds: u64, keep_costs: bool) -> Result<bool> {
     let started = Instant::now();
-    let mut run = Run { place, count: Count::default(), times: Vec::new() };
+    let mut run = Run { place, keep_costs, count: Count::default(), times: Vec::new() };
     run.set_up()?;
     let built = run.timed("kernel programs", ebpf::build);
     run.formatted();
@@ -54,6 +61,7 @@ pub(crate) fn run(place: &Place, fuzz_seconds: u64) -> Result<bool> {
     if built {
         run.lints();
         run.tests()?;
+        run.other_kernels()?;
         if fuzz_seconds > 0 {
             let begin = Instant::now();
             let count = fuzz::run(place, &[], fuzz_seconds)?;
@@ -152,15 +160,47 @@ impl Run<'_> {
             command.arg("--test-threads=1");
         }
         let package = program.folder.strip_prefix(&self.place.root).unwrap_or(&program.folder);
-        self.harness(&format!("test: {} {}", package.display(), program.name), &mut command)
+        let printed = self.harness(&format!("test: {} {}", package.display(), program.name), &mut command)?;
+        if program.name == KERNEL_TESTS { self.costs(&printed) } else { Ok(()) }
+    }
+
+    /// Holds what the kernel programs cost this machine's verifier against what they may cost.
+    fn costs(&mut self, printed: &str) -> Result<()> {
+        let costs = said::costs(printed);
+        let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("read the kernel's release")?;
+        let line = baseline::line_of(release.trim());
+        let mut baseline = Baseline::read(&self.place.root)?;
+        if self.keep_costs {
+            return baseline.keep(&line, &costs);
+        }
+        if costs.is_empty() || !baseline.knows(&line) {
+            let why = format!("what the programs cost Linux {line}, of which ebpf/verifier.toml says nothing");
+            self.count.skipped.push(Skip { test: "verifier".to_owned(), why });
+            return Ok(());
+        }
+        let wrong = baseline.judge(&line, &costs);
+        for wrong in &wrong {
+            eprintln!("{wrong}");
+        }
+        self.count.add(Count::one(wrong.is_empty()));
+        Ok(())
+    }
+
+    /// The kernel tests on other kernels than this machine's.
+    fn other_kernels(&mut self) -> Result<()> {
+        let begin = Instant::now();
+        let count = kernels::in_the_tests(self.place)?;
+        self.times.push(("kernels".to_owned(), begin.elapsed(), count.failed == 0));
+        self.count.add(count);
+        Ok(())
     }
 
     fn documentation(&mut self) -> Result<()> {
-        self.harness("test: documentation", &mut build::cargo(self.place, &["test", "--workspace", "--doc"]))
+        self.harness("test: documentation", &mut build::cargo(self.place, &["test", "--workspace", "--doc"])).map(drop)
     }
 
-    /// Runs something that prints as Rust's test harness does.
-    fn harness(&mut self, title: &str, command: &mut Command) -> Result<()> {
+    /// Runs something that prints as Rust's test harness does; gives what it printed.
+    fn harness(&mut self, title: &str, command: &mut Command) -> Result<String> {
         let step = Step::begin(&self.place.logs(), title)?;
         let printed = step.run_within(command, LONGEST)?;
         let count = count::count(&printed.text, printed.success);
@@ -171,7 +211,7 @@ impl Run<'_> {
         let took = step.end(&format!("{} passed, {} failed, {skipped} skipped", count.passed, count.failed));
         self.times.push((title.to_owned(), took, count.failed == 0));
         self.count.add(count);
-        Ok(())
+        Ok(printed.text)
     }
 
     fn summary(&self, took: Duration) -> bool {

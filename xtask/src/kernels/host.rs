@@ -31,7 +31,7 @@ pub(crate) const HOSTS: &[Host] = &[
     Host { name: "without-types", words: "mayfly_hide=/sys/kernel/btf", holds: without_types },
     Host {
         name: "without-sys-resource",
-        words: "\"mayfly_without=setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource\"",
+        words: "\"mayfly_without=/usr/bin/setpriv --bounding-set=-sys_resource --inh-caps=-sys_resource\"",
         holds: all_granted,
     },
     Host { name: "cgroups-hybrid", words: "mayfly_cgroups=hybrid", holds: all_granted },

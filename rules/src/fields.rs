@@ -170,6 +170,11 @@ known! {
     /// Bool: the event made or joined another user namespace.
     NewUserNamespace = "NewUserNamespace",
     /// Text: name of a module, of a program or map of bpf, of a key.
+    /// Text: what memory is of that was made executable: `anonymous` (no file), `memfd`, `deleted`, `writable_layer`, `memory_filesystem`,
+    /// `file` (any other), `unknown`.
+    Memory = "Memory",
+    /// Bool: that memory can be written as well.
+    Writable = "Writable",
     Name = "Name",
     /// Int: `BPF_PROG_TYPE_*`.
     ProgramType = "ProgramType",

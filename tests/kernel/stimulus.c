@@ -29,6 +29,7 @@
 
 #include <linux/vm_sockets.h>
 
+#include "evasion/memory.h"
 #include "evasion/uring.h"
 // It needs what stands above.
 #include "evasion/races.h"
@@ -354,6 +355,14 @@ int main(int count, char **arguments) {
         result = xattr(arguments[2]);
     } else if (!strcmp(what, "map") && count > 3) {
         result = map(arguments[2], arguments[3]);
+    } else if (!strcmp(what, "executable_at_once") || !strcmp(what, "executable_later")) {
+        result = executable_anonymous(!strcmp(what, "executable_at_once"), number);
+    } else if (!strcmp(what, "executable_file")) {
+        result = executable_file(first);
+    } else if (!strcmp(what, "executable_nameless")) {
+        result = executable_nameless(first);
+    } else if (!strcmp(what, "executable_overwritten")) {
+        result = executable_overwritten(first);
     } else if (!strcmp(what, "handle") && count > 2) {
         result = handle(arguments[2]);
     } else if (!strcmp(what, "sendmmsg") && count > 3) {

@@ -225,9 +225,13 @@ fn body<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Body<'a>, Mal
         Kind::SocketBind | Kind::SocketListen | Kind::SocketConnect | Kind::SocketMade => {
             Body::Socket(network::socket_call(kind, header, rest)?)
         }
-        Kind::Credentials | Kind::Reach | Kind::Namespaces | Kind::Root | Kind::Userfault | Kind::Key => {
-            Body::Privilege(privilege::body(kind, header, rest)?)
-        }
+        Kind::Credentials
+        | Kind::Reach
+        | Kind::Namespaces
+        | Kind::Root
+        | Kind::Userfault
+        | Kind::Key
+        | Kind::Executable => Body::Privilege(privilege::body(kind, header, rest)?),
         Kind::Module
         | Kind::Bpf
         | Kind::PerfEvent

@@ -11,6 +11,8 @@ pub(crate) fn name(call: u32) -> String {
         way::FORK => Some("fork"),
         way::MEMORY_FILE => Some("memory_file"),
         way::MODULE_LOADED => Some("module_loaded"),
+        way::MAPPING => Some("mmap"),
+        way::PROTECTION => Some("mprotect"),
         _ => CALLS.iter().find(|(number, _)| i64::from(call) == *number).map(|(_, name)| *name),
     };
     known.map_or_else(|| format!("call {call}"), str::to_owned)
@@ -39,6 +41,9 @@ const CALLS: &[(i64, &str)] = &[
     (libc::SYS_keyctl, "keyctl"),
     (libc::SYS_add_key, "add_key"),
     (libc::SYS_request_key, "request_key"),
+    (libc::SYS_mmap, "mmap"),
+    (libc::SYS_mprotect, "mprotect"),
+    (libc::SYS_pkey_mprotect, "pkey_mprotect"),
     (libc::SYS_init_module, "init_module"),
     (libc::SYS_finit_module, "finit_module"),
     (libc::SYS_delete_module, "delete_module"),

@@ -145,7 +145,7 @@ fn path(path: &[u8], directory: &[u8], name: &[u8]) -> Vec<u8> {
     if path.is_empty() { resolve(directory, name) } else { path.to_vec() }
 }
 
-fn object(found: &record::Object) -> Option<FileObject> {
+pub(super) fn object(found: &record::Object) -> Option<FileObject> {
     (*found != record::Object::UNKNOWN).then_some(FileObject {
         device: found.device,
         inode: found.inode,

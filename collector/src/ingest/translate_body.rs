@@ -34,7 +34,8 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
         | Wire::NamespacesChanged(_)
         | Wire::RootChanged(_)
         | Wire::UserfaultMade(_)
-        | Wire::KeyUsed(_) => Body::Privilege(Box::new(privilege(wire)?)),
+        | Wire::KeyUsed(_)
+        | Wire::MemoryExecutable(_) => Body::Privilege(Box::new(privilege(wire)?)),
         Wire::ModuleChanged(_)
         | Wire::BpfUsed(_)
         | Wire::PerfEventOpened(_)

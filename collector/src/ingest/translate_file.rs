@@ -72,7 +72,7 @@ fn change(wire: v1::FileChange) -> Option<FileChange> {
     })
 }
 
-fn object(wire: v1::FileObject) -> FileObject {
+pub(super) fn object(wire: v1::FileObject) -> FileObject {
     FileObject {
         device: wire.device,
         inode: wire.inode,

@@ -37,6 +37,7 @@
 //!           │ Root 16          │ four texts
 //!           │ Userfault 8
 //!           │ Key 24           │ four texts
+//!           │ Executable 88    │ four texts
 //!           │ Module 24        │ four texts
 //!           │ Bpf 48
 //!           │ PerfEvent 40

@@ -54,6 +54,7 @@ mod network_socket;
 mod privilege;
 mod privilege_credentials;
 mod privilege_namespaces;
+mod privilege_memory;
 mod privilege_reach;
 mod process;
 mod quarantine;

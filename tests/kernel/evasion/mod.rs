@@ -4,6 +4,7 @@
 mod disguise;
 mod flood;
 mod interpreted;
+mod memory;
 mod names;
 mod narrow;
 mod powers;

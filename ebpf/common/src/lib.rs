@@ -44,7 +44,7 @@
 //!           │ Kexec 24         │ four texts
 //!           │ UringSetup 16
 //!           │ UringRegister 16
-//!           │ UringRequest 24  │ four texts
+//!           │ UringRequest 32  │ four texts
 //!           │ Mount 24         │ four texts
 //!           │ Sysctl 16        │ four texts
 //!           │ Tamper 32

@@ -190,6 +190,9 @@ offsets! {
     bpf_link_program: "bpf_link" "prog" (optional),
     uring_opcode: "io_kiocb" "opcode" (optional),
     uring_descriptor: "io_kiocb" "cqe.fd" (optional),
+    uring_flags: "io_kiocb" "flags" (optional),
+    /// Since 5.19.
+    uring_command_number: "io_uring_cmd" "cmd_op" (optional),
     uring_open_name: "io_open" "filename" (optional),
     uring_unlink_name: "io_unlink" "filename" (optional),
     uring_mkdir_name: "io_mkdir" "filename" (optional),

@@ -290,6 +290,16 @@ pub const HOOKS: &[Hook] = &[
         )],
     ),
     hook(
+        "clone",
+        "file",
+        &[Kind::FileCopied],
+        &[
+            functions(Tier::Fentry, &[on("fexit_clone", Attach::Fexit("vfs_clone_file_range"))]),
+            functions(Tier::Kprobe, &[on("kprobe_clone", Attach::Kprobe("vfs_clone_file_range"))]),
+            tracepoints(OLDEST, &[syscall("sys_exit_ioctl", "ioctl")]),
+        ],
+    ),
+    hook(
         "handle",
         "file",
         &[Kind::FileHandle],
@@ -301,6 +311,7 @@ pub const HOOKS: &[Hook] = &[
     privilege::ROOT,
     privilege::USERFAULT,
     privilege::KEY,
+    privilege::EXECUTABLE,
     kernel::MODULE,
     kernel::BPF,
     kernel::PERF_EVENT,
@@ -311,7 +322,6 @@ pub const HOOKS: &[Hook] = &[
     kernel::SYSCTL,
     kernel::TAMPER,
     hook(
-    privilege::EXECUTABLE,
         "quarantine",
         "network",
         &[],

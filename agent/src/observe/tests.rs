@@ -93,12 +93,14 @@ fn exec(path: &'static str, arguments: &'static str) -> decode::Exec<'static> {
         directory_length: 0,
         arguments_length: 0,
         script_length: 0,
-        reserved: [0; 3],
+        arguments_end_length: 0,
+        reserved: [0; 2],
         path_components: 0,
         stopped_for: 0,
         filesystem: 0,
     };
-    decode::Exec { fixed, path: path.as_bytes(), directory: b"/srv", script: b"", arguments: arguments.as_bytes() }
+    let (path, arguments) = (path.as_bytes(), arguments.as_bytes());
+    decode::Exec { fixed, path, directory: b"/srv", script: b"", arguments, arguments_end: b"" }
 }
 
 fn flow(remote: &str, port: u16) -> record::Flow {

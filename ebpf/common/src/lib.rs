@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Header 72 │ Fork 16
-//!           │ Exec 96          │ script │ path │ directory │ arguments
+//!           │ Exec 96          │ script │ path │ directory │ arguments │ end of the arguments
 //!           │ Exit 8
 //!           │ Connect 64
 //!           │ Accept 48

@@ -1,14 +1,13 @@
-//! Files that are reached, or named, so that a watcher gets them wrong; and argument lists that are too long to keep.
+//! Files that are reached, or named, so that a watcher gets them wrong.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use agent::decode::{Body, FileOpen};
 use ebpf_common::header::flag;
-use ebpf_common::record::process::MAX_ARGUMENTS;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 
@@ -93,24 +92,6 @@ fn a_path_through_many_mounts_says_that_it_is_too_long_and_its_end_is_right() {
         }
         _ => None,
     });
-}
-
-#[test]
-fn arguments_that_are_too_long_keep_their_begin_and_their_length() {
-    let Some((watch, _)) = begin(12) else { return };
-    let many: Vec<String> = (0..2000).map(|number| format!("argument-{number}")).collect();
-    for arguments in [many, vec!["a".repeat(100 * 1024)]] {
-        let whole = "/bin/true".len() + 1 + arguments.iter().map(|argument| argument.len() + 1).sum::<usize>();
-        let mut child = Command::new("/bin/true").args(&arguments).stdout(Stdio::null()).spawn().expect("start it");
-        let pid = child.id();
-        child.wait().expect("it ends");
-        watch.exec(pid, |record, exec| {
-            assert!(record.has(flag::ARGUMENTS_TRUNCATED));
-            assert_eq!((exec.arguments.len(), exec.fixed.argument_bytes as usize), (MAX_ARGUMENTS, whole));
-            assert!(exec.arguments.starts_with(format!("/bin/true\0{}", &arguments[0][..5]).as_bytes()));
-            Some(())
-        });
-    }
 }
 
 #[test]

@@ -115,6 +115,9 @@ fn run(exec: &Exec) -> Row {
                 ("capabilities", Number(exec.capabilities)),
                 ("stopped_in_kernel", Flag(exec.stopped_in_kernel)),
                 ("arguments_truncated", Flag(exec.arguments_truncated)),
+                ("argument_bytes", Number(exec.argument_bytes.into())),
+                ("arguments_end", Text(&exec.arguments_end)),
+                ("arguments_sha256", Word(&exec.arguments_sha256)),
             ],
         )
     }

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod clones;
+mod degraded;
 mod disguise;
 mod flood;
 mod interpreted;

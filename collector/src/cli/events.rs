@@ -82,6 +82,12 @@ fn cut(exec: &Exec) -> String {
     format!("{GAP}{} [{} bytes{hash}{}]", exec.arguments_end, exec.argument_bytes, exec.arguments_sha256)
 }
 
+/// An open, with the other name by which the file is sensitive.
+fn opened(path: &Raw, alias: &Raw, sensitive: &str, result: i32) -> String {
+    let alias = if alias.0.is_empty() { String::new() } else { format!(" ({alias})") };
+    format!("open {path}{alias} {sensitive} = {result}")
+}
+
 fn what(event: &NodeEvent) -> String {
     let actor = event.actor.as_ref();
     match &event.body {
@@ -103,7 +109,7 @@ fn what(event: &NodeEvent) -> String {
         }
         Body::Exit { code, signal: 0 } => format!("exit {code}"),
         Body::Exit { signal, .. } => format!("killed by signal {signal}"),
-        Body::FileOpen { path, sensitive, result, .. } => format!("open {path} {sensitive} = {result}"),
+        Body::FileOpen { path, sensitive, result, alias, .. } => opened(path, alias, sensitive, *result),
         Body::FileUnlink { path, result, .. } => format!("unlink {path} = {result}"),
         Body::FileRename { from, to, result, .. } => format!("rename {from} to {to} = {result}"),
         Body::FileChmod { path, mode, result, .. } => format!("chmod {mode:o} {path} = {result}"),

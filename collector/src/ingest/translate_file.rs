@@ -18,6 +18,7 @@ pub(super) fn file(wire: Wire) -> Option<Body> {
             object: open.object.map(object),
             created: open.created,
             by_handle: open.by_handle,
+            alias: Raw(open.alias),
         },
         Wire::FileUnlink(unlink) => Body::FileUnlink {
             path: Raw(unlink.path),

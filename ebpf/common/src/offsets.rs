@@ -131,6 +131,9 @@ offsets! {
     dentry_name_length: "dentry" "d_name.len",
     dentry_parent: "dentry" "d_parent",
     dentry_inode: "dentry" "d_inode",
+    /// In the list of the names of one file.
+    dentry_alias: "dentry" "d_u.d_alias|d_alias" (optional),
+    inode_aliases: "inode" "i_dentry" (optional),
     mount_mnt: "mount" "mnt",
     mount_parent: "mount" "mnt_parent",
     mount_mountpoint: "mount" "mnt_mountpoint",
@@ -146,6 +149,7 @@ offsets! {
     inode_super: "inode" "i_sb",
     super_device: "super_block" "s_dev",
     super_magic: "super_block" "s_magic",
+    super_root: "super_block" "s_root" (optional),
     /// Absent where the kernel has no overlay filesystem; read from the module's own types where it is a module.
     ovl_inode_upper: "ovl_inode" "__upperdentry" (optional),
     ovl_inode_vfs: "ovl_inode" "vfs_inode" (optional),

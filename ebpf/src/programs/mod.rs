@@ -33,6 +33,7 @@ mod call;
 mod cgroup;
 mod enforce;
 mod file;
+mod file_alias;
 mod file_change;
 mod file_clone;
 mod file_content;

@@ -9,11 +9,11 @@ pub const BLOCK_RAW_BYTES: usize = 8 << 20;
 /// Events of one `Block`.
 pub const BLOCK_EVENTS: u32 = 65_536;
 
-/// One encoded `Event`: 16 KiB of arguments, two paths of 4 KiB, and room.
+/// One encoded `Event`: 18 KiB of arguments, two paths of 4 KiB, and room.
 pub const EVENT_BYTES: usize = 32 << 10;
 
-/// Bytes of `argv` that a record carries (`Exec.arguments`).
-pub const ARGUMENT_BYTES: usize = 16 << 10;
+/// Bytes of `argv` that a record carries (`Exec.arguments`, with its end).
+pub const ARGUMENT_BYTES: usize = 18 << 10;
 
 /// One `ArtifactChunk`'s data.
 pub const CHUNK_BYTES: usize = 256 << 10;

@@ -1,7 +1,10 @@
-//! Numbers of the network as people write them. Takes a number of the wire; gives its name: the same on the node and in the collector, so
-//! that a rule reads the same there and here.
+//! Numbers of the network as people write them, and what stands for bytes that are missing. Takes a number of the wire; gives its name: the
+//! same on the node and in the collector, so that a rule reads the same there and here.
 
 use std::borrow::Cow;
+
+/// Between the begin and the end of arguments of which the middle is missing.
+pub const GAP: &str = " … ";
 
 /// The name of a DNS record's type: `A`, `TXT`, …, or `TYPE65280`.
 pub fn dns_type(number: u32) -> Cow<'static, str> {

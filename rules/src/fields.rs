@@ -153,7 +153,8 @@ known! {
     /// Text: what was done, of events of privilege and the kernel: the system call (`ptrace`, `setns`, `mount`, `memory_file`, …), the
     /// command of bpf, the operation of an `io_uring`; of the sensor itself: `signal`, `freeze`, `reach`, `bpf`, `file`.
     Operation = "Operation",
-    /// Text: the request of a ptrace: `attach`, `seize`, `write_memory`, `write_registers`, `trace_me`.
+    /// Text: the request of a ptrace: `attach`, `seize`, `write_memory`, `write_registers`, `trace_me`; what of an `io_uring` was registered:
+    /// `restrictions`, `enable_rings`, `files`, …
     Request = "Request",
     /// Int: what the kernel answered: a negative errno where it refused.
     Result = "Result",
@@ -169,6 +170,11 @@ known! {
     EntersHost = "EntersHost",
     /// Bool: the event made or joined another user namespace.
     NewUserNamespace = "NewUserNamespace",
+    /// Text: what memory is of that was made executable: `anonymous` (no file), `memfd`, `deleted`, `writable_layer`, `memory_filesystem`,
+    /// `file` (any other), `unknown`.
+    Memory = "Memory",
+    /// Bool: that memory can be written as well.
+    Writable = "Writable",
     /// Text: name of a module, of a program or map of bpf, of a key.
     Name = "Name",
     /// Int: `BPF_PROG_TYPE_*`.

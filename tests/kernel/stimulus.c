@@ -29,6 +29,7 @@
 
 #include <linux/vm_sockets.h>
 
+#include "evasion/memory.h"
 #include "evasion/uring.h"
 // It needs what stands above.
 #include "evasion/races.h"
@@ -321,6 +322,10 @@ int main(int count, char **arguments) {
         struct ring ring;
         make_ring(&ring, 0);
         result = answer(syscall(SYS_io_uring_register, ring.descriptor, IORING_UNREGISTER_FILES, NULL, 0));
+    } else if (!strcmp(what, "uring_restricted")) {
+        result = uring_restricted();
+    } else if (!strcmp(what, "uring_command")) {
+        result = uring_command(first, (unsigned)atoi(arguments[3]));
     } else if (!strcmp(what, "uring")) {
         request(first, count > 3 ? arguments[3] : "", count > 4 ? atoi(arguments[4]) : 0);
         return 0;
@@ -350,6 +355,14 @@ int main(int count, char **arguments) {
         prctl(PR_SET_NAME, "kworker/0:1");
         memset(arguments[0], 'x', strlen(arguments[0]));
         result = answer(open(first, O_CREAT | O_WRONLY, 0600));
+    } else if (!strcmp(what, "executable_at_once") || !strcmp(what, "executable_later")) {
+        result = executable_anonymous(!strcmp(what, "executable_at_once"), number);
+    } else if (!strcmp(what, "executable_file")) {
+        result = executable_file(first);
+    } else if (!strcmp(what, "executable_nameless")) {
+        result = executable_nameless(first);
+    } else if (!strcmp(what, "executable_overwritten")) {
+        result = executable_overwritten(first);
     } else if (!strcmp(what, "xattr") && count > 2) {
         result = xattr(arguments[2]);
     } else if (!strcmp(what, "map") && count > 3) {

@@ -9,6 +9,7 @@ mod a_failed_action_is_undone;
 mod a_key_seen_in_a_process_is_joined_to_its_use;
 mod a_lost_record_is_in_the_report;
 mod a_node_says_which_hooks_work;
+mod a_node_that_sees_nothing_says_so_and_goes_on;
 mod a_pod_of_containerd_is_named_over_its_own_interface;
 mod a_replay_says_so_and_nothing_is_done;
 mod a_session_is_joined_to_the_one_that_asked_for_it;

@@ -6,6 +6,7 @@ mod bounds;
 mod kubernetes;
 mod quantity;
 mod runtimes;
+mod types;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use bounds::{line_at, line_of, size, span, within};
 pub use kubernetes::Kubernetes;
 pub use quantity::{Bytes, parse_duration};
 pub use runtimes::Runtimes;
+pub use types::{Kernel, OWN_TYPES};
 
 /// A configuration file is a page of text; a larger one is another file.
 const FILE_BYTES: u64 = 1 << 20;
@@ -48,6 +50,8 @@ pub struct Config {
     pub runtimes: Runtimes,
     /// The cluster that the node is in.
     pub kubernetes: Kubernetes,
+    /// What the kernel does not say of itself.
+    pub kernel: Kernel,
     /// What the agent may do, and how much of it.
     pub respond: Respond,
 }
@@ -203,6 +207,7 @@ impl Default for Config {
             rules: Rules::default(),
             runtimes: Runtimes::default(),
             kubernetes: Kubernetes::default(),
+            kernel: Kernel::default(),
             respond: Respond::default(),
         }
     }

@@ -13,7 +13,7 @@ pub struct FileOpen<'a> {
     pub fixed: record::FileOpen,
     /// The file itself, from the root of the process's mount namespace; empty where the open failed.
     pub path: &'a [u8],
-    /// As the process gave it; empty where the open did not fail.
+    /// As the process gave it, where the open failed; where it did not, another name of the same file, by which the sensitive list may know it.
     pub name: &'a [u8],
     /// Where `name` starts, if it is relative.
     pub directory: &'a [u8],

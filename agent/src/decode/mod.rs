@@ -145,6 +145,8 @@ pub struct Exec<'a> {
     pub script: &'a [u8],
     /// Arguments, each ended by a zero byte (the last one not, where it was cut).
     pub arguments: &'a [u8],
+    /// The last bytes of the arguments, where those above were cut; it may begin in the middle of one, and follow the others without a gap.
+    pub arguments_end: &'a [u8],
 }
 
 impl Exec<'_> {
@@ -225,9 +227,13 @@ fn body<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Body<'a>, Mal
         Kind::SocketBind | Kind::SocketListen | Kind::SocketConnect | Kind::SocketMade => {
             Body::Socket(network::socket_call(kind, header, rest)?)
         }
-        Kind::Credentials | Kind::Reach | Kind::Namespaces | Kind::Root | Kind::Userfault | Kind::Key => {
-            Body::Privilege(privilege::body(kind, header, rest)?)
-        }
+        Kind::Credentials
+        | Kind::Reach
+        | Kind::Namespaces
+        | Kind::Root
+        | Kind::Userfault
+        | Kind::Key
+        | Kind::Executable => Body::Privilege(privilege::body(kind, header, rest)?),
         Kind::Module
         | Kind::Bpf
         | Kind::PerfEvent
@@ -272,8 +278,9 @@ fn exec<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Exec<'a>, Mal
     let path = tail.take(fixed.path_length)?;
     let directory = tail.take(fixed.directory_length)?;
     let arguments = tail.take(fixed.arguments_length)?;
+    let arguments_end = tail.take(fixed.arguments_end_length)?;
     tail.end()?;
-    Ok(Exec { fixed, path, directory, script, arguments })
+    Ok(Exec { fixed, path, directory, script, arguments, arguments_end })
 }
 
 fn cgroup<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Cgroup<'a>, Malformed> {

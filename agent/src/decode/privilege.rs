@@ -2,7 +2,7 @@
 //! behind it; gives a [`Privilege`] or says what is malformed.
 
 use ebpf_common::header::{Header, Kind};
-use ebpf_common::record::{self, Key, Root};
+use ebpf_common::record::{self, Executable, Key, Root};
 
 use super::texts::{Worded, worded};
 use super::{Malformed, plain};
@@ -22,6 +22,8 @@ pub enum Privilege<'a> {
     Userfault(record::Userfault),
     /// A key of the kernel's was used.
     Key(Worded<'a, Key>),
+    /// Memory was made executable.
+    Executable(Worded<'a, Executable>),
 }
 
 pub(super) fn body<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Privilege<'a>, Malformed> {
@@ -31,6 +33,7 @@ pub(super) fn body<'a>(kind: Kind, header: &Header, rest: &'a [u8]) -> Result<Pr
         Kind::Namespaces => Privilege::Namespaces(plain(kind, header, rest)?),
         Kind::Root => Privilege::Root(worded(kind, header, rest, |root: &Root| root.texts)?),
         Kind::Key => Privilege::Key(worded(kind, header, rest, |key: &Key| key.texts)?),
+        Kind::Executable => Privilege::Executable(worded(kind, header, rest, |made: &Executable| made.texts)?),
         _ => Privilege::Userfault(plain(kind, header, rest)?),
     })
 }

@@ -128,6 +128,11 @@ fn of_privilege_and_kernel() -> Vec<Vec<u8>> {
         bytes(Kind::Root, record::Root { texts, ..record::Root::new_zeroed() }.as_bytes(), b"abbcccdddd"),
         bytes(Kind::Userfault, record::Userfault { flags: 1, result: 3 }.as_bytes(), b""),
         bytes(Kind::Key, record::Key { texts, ..record::Key::new_zeroed() }.as_bytes(), b"abbcccdddd"),
+        bytes(
+            Kind::Executable,
+            record::Executable { texts, ..record::Executable::new_zeroed() }.as_bytes(),
+            b"abbcccdddd",
+        ),
         bytes(Kind::Module, record::Module { texts, ..record::Module::new_zeroed() }.as_bytes(), b"abbcccdddd"),
         bytes(Kind::Bpf, record::Bpf::new_zeroed().as_bytes(), b""),
         bytes(Kind::PerfEvent, record::PerfEvent::new_zeroed().as_bytes(), b""),

@@ -28,7 +28,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Why bytes are not a description of types.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BtfError {
+pub(super) enum BtfError {
     /// Not BTF at all, or of another byte order.
     #[error("no BTF header")]
     Header,

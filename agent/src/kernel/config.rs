@@ -1,15 +1,19 @@
 //! How the kernel programs are to be loaded. One struct, read whole before anything starts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ebpf_common::account::Budget;
 use ebpf_common::hook::Tier;
 
 use super::sensitive::SensitivePath;
+use crate::config::OWN_TYPES;
 
 /// Settings of the kernel programs.
 #[derive(Clone, Debug)]
 pub struct KernelConfig {
+    /// Where the kernel's types are described.
+    pub types: PathBuf,
     /// Room of the rings. Too small: records are lost while the agent is slow, and counted.
     pub rings: RingBytes,
     /// What each cgroup may send.
@@ -91,6 +95,7 @@ impl Default for RingBytes {
 impl Default for KernelConfig {
     fn default() -> Self {
         Self {
+            types: PathBuf::from(OWN_TYPES),
             rings: RingBytes::default(),
             budgets: Budgets::default(),
             exclude_self: true,

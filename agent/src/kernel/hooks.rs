@@ -80,6 +80,16 @@ pub(super) fn attach(ebpf: &mut Ebpf, ground: &mut Ground<'_>) -> Vec<HookState>
     HOOKS.iter().map(|hook| state(ebpf, ground, hook)).collect()
 }
 
+/// No hook at all, for one reason that holds for every way.
+pub(super) fn refused(why: &str) -> Vec<HookState> {
+    let refused = |hook: &Hook| {
+        let refusal = |way: &Way| Refusal { tier: way.tier.name(), program: "", why: why.to_owned() };
+        let (name, noun, refusals) = (hook.name, hook.noun, hook.ways.iter().map(refusal).collect());
+        HookState { name, noun, tier: "none", attached: false, programs: Vec::new(), refusals }
+    };
+    HOOKS.iter().map(refused).collect()
+}
+
 /// Attached by a link, programs of a cgroup always stand beside those of others, and the kernel takes no word for it.
 pub(super) const BESIDE_OTHERS: CgroupAttachMode = CgroupAttachMode::Single;
 

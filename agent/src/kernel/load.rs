@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
-use aya::{Btf, Ebpf, EbpfError, EbpfLoader};
+use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
 use ebpf_common::config::cgroup::CONTAINER;
 use ebpf_common::config::{COMPONENT, Component};
 use ebpf_common::record::process::watch;
@@ -20,7 +20,7 @@ use zerocopy::IntoBytes;
 use super::accounts::Accounts;
 use super::cgroups::Found;
 use super::hooks::{self, Ground, HookState};
-use super::offsets::{self, Layout, OffsetError};
+use super::offsets::{self, Layout};
 use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
 use super::sensitive::{Keys, PatternError, SensitiveList};
@@ -37,9 +37,6 @@ const SENSITIVE_TABLES: [&str; 2] = ["SENSITIVE_NAMES", "SENSITIVE_FOLDERS"];
 /// Why no program could be loaded at all.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// The layout of this kernel's structures is not known.
-    #[error("find the kernel's structures")]
-    Offsets(#[from] OffsetError),
     /// A pattern of the sensitive list.
     #[error("compile the list of sensitive paths")]
     Sensitive(#[from] PatternError),
@@ -86,10 +83,17 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         Err(CgroupTreeError::None) => PathBuf::from(cgroups::NO_TREE),
         told => told?,
     };
-    let layout = offsets::layout()?;
-    let mut ebpf = object(config, &layout, &sensitive, own::cgroup(&root))?;
+    let known = known(&config.types);
+    let layout = known.as_ref().map_or(&Layout::UNKNOWN, |(layout, _)| layout);
+    let mut ebpf = object(config, layout, &sensitive, own::cgroup(&root))?;
     fill(&mut ebpf, config, &sensitive)?;
-    let hooks = attach(&mut ebpf, config, &root)?;
+    let hooks = match &known {
+        Ok((_, types)) => attach(&mut ebpf, config, types, &root)?,
+        Err(why) => {
+            tracing::error!(why, "no kernel program can be loaded: this node is not watched");
+            hooks::refused(why)
+        }
+    };
     let mut own: HashMap<_, u64, u32> = borrowed(&mut ebpf, "OWN")?;
     for key in own::keys() {
         own.insert(key, 1, 0).map_err(|cause| LoadError::Map { name: "OWN", cause })?;
@@ -119,6 +123,14 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         sensitive,
         root,
     })
+}
+
+/// What the kernel's types say, and the types; or why they are not known. Then no program can be loaded, and the agent is what it is
+/// without any: it delivers, obeys, and says that it sees nothing.
+fn known(described: &Path) -> Result<(Layout, Btf), String> {
+    let layout = offsets::layout(described).map_err(|error| crate::deliver::chain(&error))?;
+    let types = Btf::parse_file(described, Endianness::default());
+    Ok((layout, types.map_err(|error| crate::deliver::chain(&error))?))
 }
 
 /// The maps are made and the constants set; no program is in the kernel yet.
@@ -215,14 +227,13 @@ fn table(ebpf: &mut Ebpf, name: &'static str, keys: &Keys) -> Result<(), LoadErr
 }
 
 /// Attaches in a thread that ends then, because filesystems may have to be mounted for it alone.
-fn attach(ebpf: &mut Ebpf, config: &KernelConfig, root: &Path) -> Result<Vec<HookState>, LoadError> {
-    let types = Btf::from_sys_fs().map_err(|cause| LoadError::Object(EbpfError::BtfError(cause)))?;
+fn attach(ebpf: &mut Ebpf, config: &KernelConfig, types: &Btf, root: &Path) -> Result<Vec<HookState>, LoadError> {
     let work = || {
         if let Err(cause) = mounts::show_tracing() {
             tracing::warn!(%cause, "tracefs cannot be shown: hooks on system calls will be refused");
         }
         let tiers = Tiers::look(config.highest_tier);
-        hooks::attach(ebpf, &mut Ground { types: &types, cgroups: root, tiers })
+        hooks::attach(ebpf, &mut Ground { types, cgroups: root, tiers })
     };
     thread::scope(|scope| {
         let thread =

@@ -36,7 +36,6 @@ pub use config::{Budgets, KernelConfig, Rate, RingBytes};
 pub use cost::ProgramCost;
 pub use hooks::{HookState, Refusal};
 pub use load::LoadError;
-pub use offsets::OffsetError;
 pub use quarantine::{Quarantine, QuarantineError};
 pub use ring::{Ring, Rings};
 pub use sensitive::{PatternError, SensitiveList, SensitivePath};

@@ -3,20 +3,20 @@
 
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use ebpf_common::offsets::{ABSENT, Field, Offsets};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::btf::{BtfError, Types};
+use crate::config::OWN_TYPES;
 
-const KERNEL: &str = "/sys/kernel/btf/vmlinux";
 /// Where overlayfs is a module, its structures are described here, once it is loaded.
 const OVERLAY: &str = "/sys/kernel/btf/overlay";
 
 /// Why the offsets are not known.
 #[derive(Debug, thiserror::Error)]
-pub enum OffsetError {
+pub(super) enum OffsetError {
     /// The kernel does not describe its types.
     #[error("read the kernel's types from {path}")]
     Read {
@@ -62,10 +62,22 @@ pub(super) struct Layout {
 /// supported by kernels only that give programs the registers.
 const STACK: u32 = 16 * 1024;
 
-/// Looks everything up.
-pub(super) fn layout() -> Result<Layout, OffsetError> {
-    let kernel = types(KERNEL, None)?;
-    let overlay = if fs::metadata(OVERLAY).is_ok() { Some(types(OVERLAY, Some(&kernel))?) } else { None };
+impl Layout {
+    /// Nothing is known: no program can be loaded with it.
+    pub(super) const UNKNOWN: Self = Self {
+        offsets: Offsets::ABSENT,
+        exit_says_group_dead: false,
+        typed_task: false,
+        registers_in_stack: 0,
+        uring_arguments: 0,
+    };
+}
+
+/// Looks everything up in the description of this kernel's types.
+pub(super) fn layout(described: &Path) -> Result<Layout, OffsetError> {
+    let kernel = types(described, None)?;
+    let overlay = Path::new(OVERLAY);
+    let overlay = if fs::metadata(overlay).is_ok() { Some(types(overlay, Some(&kernel))?) } else { None };
     let mut values = Vec::with_capacity(Offsets::FIELDS.len());
     for field in Offsets::FIELDS {
         let found = find(&kernel, field).or_else(|| overlay.as_ref().and_then(|types| find(types, field)));
@@ -88,7 +100,8 @@ pub(super) fn layout() -> Result<Layout, OffsetError> {
     Ok(Layout {
         offsets,
         exit_says_group_dead,
-        typed_task: kernel.has_helper("BPF_FUNC_get_current_task_btf"),
+        // Its type is the kernel's own word, whatever a file says of it.
+        typed_task: kernel.has_helper("BPF_FUNC_get_current_task_btf") && fs::metadata(OWN_TYPES).is_ok(),
         registers_in_stack,
         uring_arguments,
     })
@@ -106,7 +119,7 @@ fn overlay_without_types(offsets: &mut Offsets, kernel: &Types<'_>) {
     }
 }
 
-fn types<'a>(path: &str, base: Option<&'a Types<'a>>) -> Result<Types<'a>, OffsetError> {
+fn types<'a>(path: &Path, base: Option<&'a Types<'a>>) -> Result<Types<'a>, OffsetError> {
     let bytes = fs::read(path).map_err(|cause| OffsetError::Read { path: path.into(), cause })?;
     Types::parse(bytes, base).map_err(|cause| OffsetError::Types { path: path.into(), cause })
 }
@@ -123,12 +136,26 @@ mod tests {
     use super::*;
 
     #[test]
+    fn types_that_are_described_elsewhere_are_as_good_and_none_are_a_reason() {
+        let why = layout(Path::new("/nonexistent/types")).err().expect("there is no such file");
+        assert_eq!(why.to_string(), "read the kernel's types from /nonexistent/types");
+        let Ok(own) = layout(Path::new(OWN_TYPES)) else {
+            return eprintln!("skipped: needs a kernel that describes its types");
+        };
+        let folder = tempfile::tempdir().expect("make a folder");
+        let copy = folder.path().join("types");
+        fs::copy(OWN_TYPES, &copy).expect("copy the kernel's types");
+        let copied = layout(&copy).expect("the same types");
+        assert_eq!((copied.offsets, copied.uring_arguments), (own.offsets, own.uring_arguments));
+    }
+
+    #[test]
     fn this_kernel_has_every_field() {
-        if fs::metadata(KERNEL).is_err() {
+        if fs::metadata(OWN_TYPES).is_err() {
             eprintln!("skipped: needs a kernel that describes its types");
             return;
         }
-        let layout = layout().expect("the offsets of this kernel");
+        let layout = layout(Path::new(OWN_TYPES)).expect("the offsets of this kernel");
         assert_ne!(layout.offsets.task_tgid, ABSENT);
         assert_eq!(layout.offsets.task_pid + 4, layout.offsets.task_tgid);
     }

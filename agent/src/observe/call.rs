@@ -11,6 +11,8 @@ pub(crate) fn name(call: u32) -> String {
         way::FORK => Some("fork"),
         way::MEMORY_FILE => Some("memory_file"),
         way::MODULE_LOADED => Some("module_loaded"),
+        way::MAPPING => Some("mmap"),
+        way::PROTECTION => Some("mprotect"),
         _ => CALLS.iter().find(|(number, _)| i64::from(call) == *number).map(|(_, name)| *name),
     };
     known.map_or_else(|| format!("call {call}"), str::to_owned)
@@ -39,6 +41,9 @@ const CALLS: &[(i64, &str)] = &[
     (libc::SYS_keyctl, "keyctl"),
     (libc::SYS_add_key, "add_key"),
     (libc::SYS_request_key, "request_key"),
+    (libc::SYS_mmap, "mmap"),
+    (libc::SYS_mprotect, "mprotect"),
+    (libc::SYS_pkey_mprotect, "pkey_mprotect"),
     (libc::SYS_init_module, "init_module"),
     (libc::SYS_finit_module, "finit_module"),
     (libc::SYS_delete_module, "delete_module"),
@@ -100,6 +105,54 @@ pub(crate) fn uring_operation(opcode: u32) -> Cow<'static, str> {
     let known = usize::try_from(opcode).ok().and_then(|opcode| OPERATIONS.get(opcode));
     known.map_or_else(|| Cow::Owned(opcode.to_string()), |name| Cow::Borrowed(*name))
 }
+
+/// What of an `io_uring` is registered or changed.
+pub(crate) fn uring_registration(opcode: u32) -> Cow<'static, str> {
+    /// The ring is named by its place in the process's own table of rings.
+    const BY_PLACE: u32 = 1 << 31;
+    let opcode = opcode & !BY_PLACE;
+    let known = usize::try_from(opcode).ok().and_then(|opcode| REGISTRATIONS.get(opcode));
+    known.map_or_else(|| Cow::Owned(opcode.to_string()), |name| Cow::Borrowed(*name))
+}
+
+/// `enum io_uring_register_op`, in its order, which never changes.
+const REGISTRATIONS: &[&str] = &[
+    "buffers",
+    "unregister_buffers",
+    "files",
+    "unregister_files",
+    "eventfd",
+    "unregister_eventfd",
+    "files_update",
+    "eventfd_async",
+    "probe",
+    "personality",
+    "unregister_personality",
+    "restrictions",
+    "enable_rings",
+    "files2",
+    "files_update2",
+    "buffers2",
+    "buffers_update",
+    "iowq_aff",
+    "unregister_iowq_aff",
+    "iowq_max_workers",
+    "ring_fds",
+    "unregister_ring_fds",
+    "pbuf_ring",
+    "unregister_pbuf_ring",
+    "sync_cancel",
+    "file_alloc_range",
+    "pbuf_status",
+    "napi",
+    "unregister_napi",
+    "clock",
+    "clone_buffers",
+    "send_msg_ring",
+    "zcrx_ifq",
+    "resize_rings",
+    "mem_region",
+];
 
 /// `enum io_uring_op`, in its order, which never changes.
 const OPERATIONS: &[&str] = &[

@@ -24,6 +24,7 @@ pub(super) fn upper_layer(body: &Body) -> Value<'static> {
         Body::FileRename(rename) => rename.object.as_ref(),
         Body::FileChmod(chmod) => chmod.object.as_ref(),
         Body::FileChange(change) => change.object.as_ref(),
+        Body::MemoryExecutable(made) => made.object.as_ref(),
         _ => None,
     };
     object.map_or(Value::Missing, |object| Value::Bool(object.upper_layer))

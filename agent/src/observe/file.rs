@@ -22,7 +22,11 @@ const CUT: u32 = flag::PATH_TRUNCATED | flag::DIRECTORY_TRUNCATED | flag::SECOND
 
 pub(crate) fn open(record: &Record<'_>, open: &decode::FileOpen<'_>, sensitive: &Sensitive) -> Body {
     let path = path(open.path, open.directory, open.name);
-    let class = sensitive.class(open.fixed.candidates, &path).unwrap_or_default().to_owned();
+    let other = if open.path.is_empty() { &[][..] } else { rooted(open.name) };
+    let by_name = sensitive.class(open.fixed.candidates, &path);
+    let by_alias = || sensitive.class(open.fixed.candidates, other).filter(|_| !other.is_empty());
+    let alias = if by_name.is_none() && by_alias().is_some() { other.to_vec() } else { Vec::new() };
+    let class = by_name.or_else(by_alias).unwrap_or_default().to_owned();
     Body::FileOpen(FileOpen {
         path,
         truncated: record.has(CUT),
@@ -33,7 +37,14 @@ pub(crate) fn open(record: &Record<'_>, open: &decode::FileOpen<'_>, sensitive: 
         object: object(&open.fixed.object),
         created: open.fixed.created == 1,
         by_handle: open.fixed.by_handle == 1,
+        alias,
     })
+}
+
+/// A path that the kernel read past the root of its filesystem, whose name is a slash, begins with one.
+fn rooted(path: &[u8]) -> &[u8] {
+    let slashes = path.iter().take_while(|byte| **byte == b'/').count();
+    path.get(slashes.saturating_sub(1)..).unwrap_or_default()
 }
 
 /// An open that only the kernel's one-component comparison let through, and that is of no sensitive path: no event.
@@ -145,7 +156,7 @@ fn path(path: &[u8], directory: &[u8], name: &[u8]) -> Vec<u8> {
     if path.is_empty() { resolve(directory, name) } else { path.to_vec() }
 }
 
-fn object(found: &record::Object) -> Option<FileObject> {
+pub(super) fn object(found: &record::Object) -> Option<FileObject> {
     (*found != record::Object::UNKNOWN).then_some(FileObject {
         device: found.device,
         inode: found.inode,

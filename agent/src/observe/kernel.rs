@@ -58,6 +58,7 @@ pub(crate) fn body(record: &Record<'_>, change: &Change<'_>) -> Body {
         }
         Change::UringRegister(registered) => Body::UringRegistered(UringRegistered {
             opcode: registered.opcode,
+            request: call::uring_registration(registered.opcode).into_owned(),
             count: registered.count,
             descriptor: registered.descriptor,
             result: registered.result,
@@ -103,6 +104,8 @@ fn requested(record: &Record<'_>, request: &Worded<'_, UringRequest>) -> UringRe
         descriptor: request.descriptor,
         polled: request.polled != 0,
         repeats: request.repeats,
+        command: request.command,
+        fixed_file: request.fixed_file != 0,
         incomplete: record.has(CUT),
     }
 }

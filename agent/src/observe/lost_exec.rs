@@ -66,7 +66,8 @@ impl LostExec {
             directory_length: 0,
             arguments_length: 0,
             script_length: 0,
-            reserved: [0; 3],
+            arguments_end_length: 0,
+            reserved: [0; 2],
             path_components: 0,
             stopped_for: stopped.stopped_for,
             filesystem: 0,
@@ -82,7 +83,7 @@ impl LostExec {
     /// The record.
     pub fn record(&self) -> Record<'_> {
         let Self { header, fixed, path, directory, arguments } = self;
-        let exec = Exec { fixed: *fixed, path, directory, script: b"", arguments };
+        let exec = Exec { fixed: *fixed, path, directory, script: b"", arguments, arguments_end: b"" };
         Record { header: *header, body: Body::Exec(exec) }
     }
 }

@@ -3,6 +3,7 @@
 //! Takes decoded records in the order in which they arrive; gives one event or several (a container that became known stands
 //! before what it did). Cannot fail: what is not known is said to be unknown. Positions are the log's to give.
 
+mod arguments;
 mod call;
 mod changes;
 mod cursor;
@@ -34,6 +35,7 @@ use crate::clock::Clock;
 use crate::decode::{Body, Record};
 use crate::origin::runtime::Link;
 use crate::origin::{Origin, Subject};
+use arguments::Arguments;
 use sensitive::Sensitive;
 use tamper::Own;
 
@@ -41,6 +43,7 @@ use tamper::Own;
 #[derive(Debug)]
 pub struct Observer {
     origin: Origin,
+    arguments: Arguments,
     sensitive: Sensitive,
     own: Own,
     // Kept between records, so that a record that says nothing new of a container allocates nothing for it.
@@ -59,7 +62,8 @@ impl Observer {
     /// An observer with a list of sensitive paths: the one that the kernel programs were given.
     pub fn with_sensitive(origin: Origin, sensitive: Sensitive) -> Self {
         let (own, streams) = (Own::default(), Streams::default());
-        Self { origin, sensitive, own, said: Vec::new(), silent: 0, streams, api_servers: Vec::new() }
+        let arguments = Arguments::new(origin.proc());
+        Self { origin, arguments, sensitive, own, said: Vec::new(), silent: 0, streams, api_servers: Vec::new() }
     }
 
     /// Tells what others do to these folders of the agent's as what it is: done to the agent.
@@ -126,7 +130,7 @@ impl Observer {
                 return;
             }
             Body::Fork(fork) => process::fork(fork),
-            Body::Exec(exec) => process::exec(record, exec),
+            Body::Exec(exec) => process::exec(record, exec, self.arguments.hash(record, exec)),
             Body::Exit(exit) => process::exit(*exit),
             Body::Connect(connect) => network::connect(connect, &self.api_servers),
             Body::Accept(accept) => network::accept(accept),

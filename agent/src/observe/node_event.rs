@@ -62,6 +62,10 @@ pub fn command_line(event: &Event, origin: &Origin, line: &mut Vec<u8>) {
     line.clear();
     if let Some(Body::Exec(exec)) = &event.body {
         join_arguments(&exec.arguments, COMMAND_LINE, line);
+        if !exec.arguments_end.is_empty() {
+            line.extend_from_slice(proto::words::GAP.as_bytes());
+            join_arguments(&exec.arguments_end, COMMAND_LINE, line);
+        }
     } else if let Some(image) = image(event, origin) {
         line.extend_from_slice(&image.command_line);
     }

@@ -13,7 +13,8 @@ pub(super) fn source(body: &Body) -> Option<LogSource<'static>> {
         | Body::NamespacesChanged(_)
         | Body::RootChanged(_)
         | Body::UserfaultMade(_)
-        | Body::KeyUsed(_) => fields::PRIVILEGE,
+        | Body::KeyUsed(_)
+        | Body::MemoryExecutable(_) => fields::PRIVILEGE,
         Body::ModuleChanged(_)
         | Body::BpfUsed(_)
         | Body::PerfEventOpened(_)
@@ -35,6 +36,7 @@ pub(super) fn field(body: &Body, field: Known) -> Value<'_> {
         Known::Result => result(body).map_or(Value::Missing, |result| Value::Int(result.into())),
         Known::TargetFilename => match body {
             Body::RootChanged(changed) => text(&changed.path),
+            Body::MemoryExecutable(made) => text(&made.path),
             Body::ModuleChanged(changed) => text(&changed.path),
             Body::KexecLoaded(loaded) => text(&loaded.path),
             Body::UringRequested(requested) => text(&requested.path),
@@ -65,6 +67,7 @@ pub(super) fn field(body: &Body, field: Known) -> Value<'_> {
 fn of_one_kind(body: &Body, field: Known) -> Value<'_> {
     match (body, field) {
         (Body::ProcessReached(reached), Known::Request) => text(reached.request.as_bytes()),
+        (Body::UringRegistered(registered), Known::Request) => text(registered.request.as_bytes()),
         (
             Body::ProcessReached(ProcessReached { target: Some(target), .. })
             | Body::NamespacesChanged(NamespacesChanged { target: Some(target), .. }),
@@ -81,6 +84,8 @@ fn of_one_kind(body: &Body, field: Known) -> Value<'_> {
         },
         (Body::NamespacesChanged(changed), Known::EntersHost) => Value::Bool(changed.enters_host),
         (Body::NamespacesChanged(changed), Known::NewUserNamespace) => Value::Bool(changed.new_user),
+        (Body::MemoryExecutable(made), Known::Memory) => text(made.memory.as_bytes()),
+        (Body::MemoryExecutable(made), Known::Writable) => Value::Bool(made.writable),
         (Body::BpfUsed(used), Known::ProgramType) => Value::Int(used.program_type.into()),
         (Body::MountChanged(changed), Known::MountType) => text(&changed.r#type),
         (Body::SelfTamper(tamper), Known::Signal) if tamper.signal != 0 => Value::Int(tamper.signal.into()),
@@ -96,6 +101,7 @@ fn operation(body: &Body) -> Value<'_> {
         Body::RootChanged(changed) => &changed.call,
         Body::UserfaultMade(_) => "userfaultfd",
         Body::KeyUsed(used) => &used.call,
+        Body::MemoryExecutable(made) => &made.call,
         Body::ModuleChanged(changed) => &changed.call,
         Body::BpfUsed(used) => &used.command,
         Body::PerfEventOpened(_) => "perf_event_open",
@@ -119,6 +125,7 @@ fn result(body: &Body) -> Option<i32> {
         Body::RootChanged(changed) => changed.result,
         Body::UserfaultMade(made) => made.result,
         Body::KeyUsed(used) => used.result,
+        Body::MemoryExecutable(made) => made.result,
         Body::ModuleChanged(changed) => changed.result,
         Body::BpfUsed(used) => used.result,
         Body::PerfEventOpened(opened) => opened.result,

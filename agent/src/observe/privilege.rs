@@ -1,16 +1,23 @@
 //! Powers taken, and used on other processes: record → event body.
 
 use ebpf_common::header::flag;
-use ebpf_common::record::{self, Root};
+use ebpf_common::record::privilege::memory;
+use ebpf_common::record::{self, Executable, Root};
 use proto::v1::event::Body;
 use proto::v1::{
-    Credentials, CredentialsChanged, KeyUsed, NamespaceSet, NamespacesChanged, ProcessReached, RootChanged,
-    TargetProcess, UserfaultMade,
+    Credentials, CredentialsChanged, KeyUsed, MemoryExecutable, NamespaceSet, NamespacesChanged, ProcessReached,
+    RootChanged, TargetProcess, UserfaultMade,
 };
 
 use super::call;
+use super::file;
 use super::path::resolve;
 use crate::decode::{Privilege, Record, Worded};
+
+/// Of a filesystem in memory.
+const TMPFS: u32 = 0x0102_1994;
+/// Of a protection.
+const WRITE: u32 = 2;
 
 /// The inode number of the host's first pid namespace, the same in every kernel.
 const HOST_PIDS: u32 = 0xefff_fffc;
@@ -59,6 +66,7 @@ pub(crate) fn body(record: &Record<'_>, privilege: &Privilege<'_>, host_mounts: 
                 result: key.result,
             })
         }
+        Privilege::Executable(made) => Body::MemoryExecutable(executable(record, made, attempt)),
     }
 }
 
@@ -85,6 +93,37 @@ fn root_changed(record: &Record<'_>, root: &Worded<'_, Root>, attempt: bool) -> 
         truncated: record.has(flag::PATH_TRUNCATED | flag::DIRECTORY_TRUNCATED),
         result: root.fixed.result,
         attempt,
+    }
+}
+
+fn executable(record: &Record<'_>, made: &Worded<'_, Executable>, attempt: bool) -> MemoryExecutable {
+    let [path, ..] = made.texts;
+    let made = &made.fixed;
+    MemoryExecutable {
+        call: call::name(made.call),
+        memory: memory(record, made).to_owned(),
+        path: path.to_vec(),
+        truncated: record.has(flag::PATH_TRUNCATED),
+        object: file::object(&made.object),
+        address: made.address,
+        size: made.length,
+        writable: made.protection & WRITE != 0,
+        repeats: made.repeats,
+        result: made.result,
+        attempt,
+    }
+}
+
+/// What the memory is of, in one word.
+fn memory(record: &Record<'_>, made: &Executable) -> &'static str {
+    match made.memory {
+        memory::ANONYMOUS => "anonymous",
+        memory::FILE if record.has(flag::MEMFD) => "memfd",
+        memory::FILE if record.has(flag::DELETED) => "deleted",
+        memory::FILE if record.has(flag::UPPER_LAYER) => "writable_layer",
+        memory::FILE if made.filesystem == TMPFS => "memory_filesystem",
+        memory::FILE => "file",
+        _ => "unknown",
     }
 }
 

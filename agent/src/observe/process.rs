@@ -18,14 +18,18 @@ pub(crate) fn fork(fork: &record::Fork) -> Body {
     Body::Fork(Fork { child_pid: fork.child_pid, child_start_ns: fork.child_start_ns })
 }
 
-pub(crate) fn exec(record: &Record<'_>, exec: &decode::Exec<'_>) -> Body {
+/// `hash`: of all arguments, where they were cut and can be had from elsewhere.
+pub(crate) fn exec(record: &Record<'_>, exec: &decode::Exec<'_>, hash: Option<[u8; 32]>) -> Body {
     let fixed = &exec.fixed;
+    let (arguments, end) = arguments(exec);
     Body::Exec(Exec {
         path: exec.path.to_vec(),
         path_truncated: record.has(flag::PATH_TRUNCATED),
-        arguments: exec.arguments.strip_suffix(&[0]).unwrap_or(exec.arguments).to_vec(),
+        arguments,
         argument_bytes: fixed.argument_bytes,
-        arguments_truncated: record.has(flag::ARGUMENTS_TRUNCATED),
+        arguments_truncated: record.has(flag::ARGUMENTS_TRUNCATED) && !is_whole(exec),
+        arguments_end: end,
+        arguments_sha256: hash.map(|hash| hash.to_vec()).unwrap_or_default(),
         directory: exec.directory.to_vec(),
         directory_truncated: record.has(flag::DIRECTORY_TRUNCATED),
         file: Some(FileKey { device: fixed.device, inode: fixed.inode, links: fixed.links }),
@@ -47,6 +51,23 @@ pub(crate) fn exec(record: &Record<'_>, exec: &decode::Exec<'_>) -> Body {
         from_proc: record.has(flag::FROM_PROC),
         comm: exec.comm().to_vec(),
     })
+}
+
+/// The record has every byte of the arguments, in two pieces.
+fn is_whole(exec: &decode::Exec<'_>) -> bool {
+    u32::try_from(exec.arguments.len() + exec.arguments_end.len()) == Ok(exec.fixed.argument_bytes)
+}
+
+/// The arguments without the zero byte that ends the last one, and the end of them where some are missing in between.
+fn arguments(exec: &decode::Exec<'_>) -> (Vec<u8>, Vec<u8>) {
+    let ended = |bytes: &[u8]| bytes.strip_suffix(&[0]).unwrap_or(bytes).to_vec();
+    if exec.arguments_end.is_empty() {
+        return (ended(exec.arguments), Vec::new());
+    }
+    if is_whole(exec) {
+        return (ended(&[exec.arguments, exec.arguments_end].concat()), Vec::new());
+    }
+    (exec.arguments.to_vec(), ended(exec.arguments_end))
 }
 
 pub(crate) fn image(record: &Record<'_>, exec: &decode::Exec<'_>) -> Arc<Image> {

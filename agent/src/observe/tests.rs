@@ -38,6 +38,13 @@ impl World {
         Self { observer, clock, _folder: folder }
     }
 
+    /// Observes a record and gives its event.
+    fn event(&mut self, header: Header, body: Body<'_>) -> Option<Event> {
+        let mut out = Vec::new();
+        self.observer.observe(&Record { header, body }, &self.clock, &mut out);
+        out.pop()
+    }
+
     /// Observes a record and gives a line for each event.
     fn see(&mut self, header: Header, body: Body<'_>) -> String {
         let mut out = Vec::new();
@@ -93,12 +100,14 @@ fn exec(path: &'static str, arguments: &'static str) -> decode::Exec<'static> {
         directory_length: 0,
         arguments_length: 0,
         script_length: 0,
-        reserved: [0; 3],
+        arguments_end_length: 0,
+        reserved: [0; 2],
         path_components: 0,
         stopped_for: 0,
         filesystem: 0,
     };
-    decode::Exec { fixed, path: path.as_bytes(), directory: b"/srv", script: b"", arguments: arguments.as_bytes() }
+    let (path, arguments) = (path.as_bytes(), arguments.as_bytes());
+    decode::Exec { fixed, path, directory: b"/srv", script: b"", arguments, arguments_end: b"" }
 }
 
 fn flow(remote: &str, port: u16) -> record::Flow {
@@ -254,6 +263,24 @@ fn a_sensitive_open_has_its_class_and_a_chance_hit_is_no_event() {
     let chance = Body::FileOpen(open("/home/a/shadow", 1 << 4, 0));
     assert_eq!(world.see(header(Kind::FileOpen, 12, HOST), chance), "");
     assert_eq!(world.observer.silent(), 2, "the root cgroup and the chance hit");
+}
+
+#[test]
+fn a_sensitive_file_that_is_opened_by_another_name_has_its_class_and_both_names() {
+    let mut world = World::new();
+    world.cgroup(HOST, "/");
+    let mut seen = |path: &'static str, name: &'static [u8]| {
+        let opened = decode::FileOpen { name, ..open(path, 1 << 4, 0) };
+        let event = world.event(header(Kind::FileOpen, 12, HOST), Body::FileOpen(opened))?;
+        let Some(Wire::FileOpen(open)) = event.body else { panic!("an open is told as something else: {event:?}") };
+        Some((open.sensitive, String::from_utf8(open.alias).expect("it was text")))
+    };
+    let shadow = |alias: &str| Some(("shadow".to_owned(), alias.to_owned()));
+    assert_eq!(seen("/tmp/hard", b"/etc/shadow"), shadow("/etc/shadow"));
+    // Read past the root of the filesystem, whose name is a slash.
+    assert_eq!(seen("/mnt/x", b"///etc/shadow"), shadow("/etc/shadow"));
+    assert_eq!(seen("/etc/shadow", b"//part/of/it/shadow"), shadow(""), "its own path says it");
+    assert_eq!(seen("/tmp/hard", b"/home/a/shadow"), None);
 }
 
 #[test]

@@ -91,6 +91,7 @@ pub(super) fn sensitive(config: &Config) -> Result<Sensitive, RunError> {
 pub(super) fn kernel_config(config: &Config, sensitive: &Sensitive, engine: &Engine) -> KernelConfig {
     let path = |pattern: &Pattern| SensitivePath { class: pattern.class.clone(), pattern: pattern.path.clone() };
     KernelConfig {
+        types: config.kernel.btf.clone(),
         sensitive: sensitive.patterns().iter().map(path).collect(),
         watch_containers: watched_facts(engine),
         budgets: Budgets { network: Rate(config.budget.connections), file: Rate(config.budget.files) },

@@ -2,9 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
-use collector_core::model::event::{Account, Entry, Raw};
+use collector_core::model::event::{Account, Entry, Exec, Raw};
 use collector_core::model::fact::Named;
 use collector_core::model::{Body, NodeEvent};
+use proto::words::GAP;
 use serde_json::Value;
 
 use super::client::{Client, quote};
@@ -72,6 +73,21 @@ fn one_line(event: &NodeEvent) -> String {
     format!("{}  {:<12} {:<12} {actor}  {what}", event.time, event.node, place)
 }
 
+/// The end of arguments of which the middle is missing, and what is known of all.
+fn cut(exec: &Exec) -> String {
+    if !exec.arguments_truncated {
+        return String::new();
+    }
+    let hash = if exec.arguments_sha256.is_empty() { "" } else { ", sha256 " };
+    format!("{GAP}{} [{} bytes{hash}{}]", exec.arguments_end, exec.argument_bytes, exec.arguments_sha256)
+}
+
+/// An open, with the other name by which the file is sensitive.
+fn opened(path: &Raw, alias: &Raw, sensitive: &str, result: i32) -> String {
+    let alias = if alias.0.is_empty() { String::new() } else { format!(" ({alias})") };
+    format!("open {path}{alias} {sensitive} = {result}")
+}
+
 fn what(event: &NodeEvent) -> String {
     let actor = event.actor.as_ref();
     match &event.body {
@@ -89,11 +105,11 @@ fn what(event: &NodeEvent) -> String {
             ];
             let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
             let script = if exec.script.0.is_empty() { String::new() } else { format!(" [script {}]", exec.script) };
-            format!("exec {}: {}{script}{marks}", exec.path, words.join(" "))
+            format!("exec {}: {}{}{script}{marks}", exec.path, words.join(" "), cut(exec))
         }
         Body::Exit { code, signal: 0 } => format!("exit {code}"),
         Body::Exit { signal, .. } => format!("killed by signal {signal}"),
-        Body::FileOpen { path, sensitive, result, .. } => format!("open {path} {sensitive} = {result}"),
+        Body::FileOpen { path, sensitive, result, alias, .. } => opened(path, alias, sensitive, *result),
         Body::FileUnlink { path, result, .. } => format!("unlink {path} = {result}"),
         Body::FileRename { from, to, result, .. } => format!("rename {from} to {to} = {result}"),
         Body::FileChmod { path, mode, result, .. } => format!("chmod {mode:o} {path} = {result}"),

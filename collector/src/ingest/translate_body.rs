@@ -34,7 +34,8 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
         | Wire::NamespacesChanged(_)
         | Wire::RootChanged(_)
         | Wire::UserfaultMade(_)
-        | Wire::KeyUsed(_) => Body::Privilege(Box::new(privilege(wire)?)),
+        | Wire::KeyUsed(_)
+        | Wire::MemoryExecutable(_) => Body::Privilege(Box::new(privilege(wire)?)),
         Wire::ModuleChanged(_)
         | Wire::BpfUsed(_)
         | Wire::PerfEventOpened(_)
@@ -96,6 +97,9 @@ fn exec(wire: v1::Exec) -> Exec {
         path: Raw(wire.path),
         arguments: arguments(&wire.arguments),
         arguments_truncated: wire.arguments_truncated,
+        argument_bytes: wire.argument_bytes,
+        arguments_end: Raw(wire.arguments_end),
+        arguments_sha256: hex::encode(wire.arguments_sha256),
         script: Raw(wire.script),
         directory: Raw(wire.directory),
         device: file.device,

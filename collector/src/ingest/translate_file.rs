@@ -18,6 +18,7 @@ pub(super) fn file(wire: Wire) -> Option<Body> {
             object: open.object.map(object),
             created: open.created,
             by_handle: open.by_handle,
+            alias: Raw(open.alias),
         },
         Wire::FileUnlink(unlink) => Body::FileUnlink {
             path: Raw(unlink.path),
@@ -72,7 +73,7 @@ fn change(wire: v1::FileChange) -> Option<FileChange> {
     })
 }
 
-fn object(wire: v1::FileObject) -> FileObject {
+pub(super) fn object(wire: v1::FileObject) -> FileObject {
     FileObject {
         device: wire.device,
         inode: wire.inode,

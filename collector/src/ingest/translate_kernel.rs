@@ -68,6 +68,7 @@ fn uring(wire: Wire) -> Option<Change> {
         Wire::UringMade(made) => Change::UringMade { entries: made.entries, flags: made.flags, result: made.result },
         Wire::UringRegistered(registered) => Change::UringRegistered {
             opcode: registered.opcode,
+            request: registered.request,
             count: registered.count,
             descriptor: registered.descriptor,
             result: registered.result,
@@ -79,6 +80,8 @@ fn uring(wire: Wire) -> Option<Change> {
             descriptor: requested.descriptor,
             polled: requested.polled,
             repeats: requested.repeats,
+            command: requested.command,
+            fixed_file: requested.fixed_file,
             incomplete: requested.incomplete,
         })),
         _ => return None,

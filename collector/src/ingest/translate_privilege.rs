@@ -2,9 +2,11 @@
 
 use collector_core::model::Privilege;
 use collector_core::model::event::Raw;
-use collector_core::model::privilege::{Credentials, NamespaceSet, NamespacesChanged};
+use collector_core::model::privilege::{Credentials, MemoryExecutable, NamespaceSet, NamespacesChanged};
 use proto::v1;
 use proto::v1::event::Body as Wire;
+
+use super::translate_file::object;
 
 pub(super) fn privilege(wire: Wire) -> Option<Privilege> {
     Some(match wire {
@@ -57,8 +59,24 @@ pub(super) fn privilege(wire: Wire) -> Option<Privilege> {
             description: Raw(used.description),
             result: used.result,
         },
+        Wire::MemoryExecutable(made) => Privilege::MemoryExecutable(Box::new(executable(made))),
         _ => return None,
     })
+}
+
+fn executable(wire: v1::MemoryExecutable) -> MemoryExecutable {
+    MemoryExecutable {
+        call: wire.call,
+        memory: wire.memory,
+        path: Raw(wire.path),
+        truncated: wire.truncated,
+        object: wire.object.map(object),
+        address: wire.address,
+        size: wire.size,
+        writable: wire.writable,
+        repeats: wire.repeats,
+        result: wire.result,
+    }
 }
 
 fn credentials(wire: v1::Credentials) -> Credentials {

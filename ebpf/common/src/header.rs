@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Raised when the meaning of any byte changes: an agent refuses records of another version.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// No record is longer: the tail of an exec at its bounds, rounded up.
 pub const MAX_RECORD: usize = 28 * 1024;
@@ -158,6 +158,8 @@ pub enum Kind {
     Userfault = 52,
     /// A key of the kernel's was used.
     Key = 53,
+    /// Memory was made executable.
+    Executable = 54,
     /// A kernel module was loaded or removed.
     Module = 64,
     /// A command of bpf(2) that puts something into the kernel, or takes hold of it.
@@ -182,7 +184,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in the order of their numbers.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Fork,
         Self::Exec,
         Self::Exit,
@@ -218,6 +220,7 @@ impl Kind {
         Self::Root,
         Self::Userfault,
         Self::Key,
+        Self::Executable,
         Self::Module,
         Self::Bpf,
         Self::PerfEvent,

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! Header 72 │ Fork 16
-//!           │ Exec 96          │ script │ path │ directory │ arguments
+//!           │ Exec 96          │ script │ path │ directory │ arguments │ end of the arguments
 //!           │ Exit 8
 //!           │ Connect 64
 //!           │ Accept 48
@@ -37,13 +37,14 @@
 //!           │ Root 16          │ four texts
 //!           │ Userfault 8
 //!           │ Key 24           │ four texts
+//!           │ Executable 88    │ four texts
 //!           │ Module 24        │ four texts
 //!           │ Bpf 48
 //!           │ PerfEvent 40
 //!           │ Kexec 24         │ four texts
 //!           │ UringSetup 16
 //!           │ UringRegister 16
-//!           │ UringRequest 24  │ four texts
+//!           │ UringRequest 32  │ four texts
 //!           │ Mount 24         │ four texts
 //!           │ Sysctl 16        │ four texts
 //!           │ Tamper 32

@@ -29,6 +29,20 @@ pub fn answer(context: &TracePointContext) -> i32 {
     answer as i32
 }
 
+/// What the call answered: an address, or a negative errno.
+#[inline(always)]
+pub fn address(context: &TracePointContext) -> u64 {
+    // SAFETY: as in `answer`.
+    unsafe { context.as_ptr().cast::<u64>().add(ANSWER / size_of::<u64>()).read() }
+}
+
+/// The negative errno that such an answer is; 0: it is an address.
+#[inline(always)]
+pub fn failure(address: u64) -> i32 {
+    const LARGEST: u64 = 4095;
+    if address > u64::MAX - LARGEST { address as i32 } else { 0 }
+}
+
 /// The number of the call on this machine.
 #[inline(always)]
 pub fn number(context: &TracePointContext) -> u32 {

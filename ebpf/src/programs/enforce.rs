@@ -25,8 +25,8 @@ static DEFAULT_WATCH: Array<u32> = Array::with_max_entries(1, 0);
 static STOPPED: HashMap<u32, Stopped> = HashMap::with_max_entries(4096, 0);
 
 const STOP: u32 = 19;
-const OVERLAY: u32 = 0x794c_7630;
-const TMPFS: u32 = 0x0102_1994;
+pub const OVERLAY: u32 = 0x794c_7630;
+pub const TMPFS: u32 = 0x0102_1994;
 const HUGETLBFS: u32 = 0x9584_58f6;
 
 /// What the kernel knows of a cgroup; 0: nothing.

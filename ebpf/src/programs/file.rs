@@ -19,11 +19,11 @@ use ebpf_common::record::{FileOpen, FileRename, Object};
 use ebpf_common::{Class, Header, Kind};
 
 use super::call::{self, Arguments, WORKING_DIRECTORY};
-use super::{enforce, privilege_reach};
+use super::{enforce, file_alias, privilege_reach};
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::path::{self, Place};
-use crate::scratch::{Builder, Scratch};
+use crate::scratch::{Appended, Builder, Scratch};
 use crate::{filter, object, offset, read};
 
 /// The longest is a rename: two names, two directories.
@@ -162,11 +162,13 @@ pub fn found(file: u64, ask: impl Fn() -> Open) -> Option<()> {
 fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let mode = read::field::<u32>(file, offset!(file_mode))?;
     let place = Place::read(file + u64::from(offset!(file_path)))?;
-    let candidates = filter::sensitive(place.dentry);
+    let inode = read::pointer(file, offset!(file_inode))?;
+    let named = filter::sensitive(place.dentry);
+    let alias = if named == 0 { file_alias::of_link(inode, place) } else { file_alias::of_mount(inode, place) };
+    let candidates = if named == 0 { alias.map_or(0, |alias| filter::sensitive(alias.dentry)) } else { named };
     if candidates == 0 && mode & (MODE_WRITE | MODE_CREATED) == 0 && !by_handle {
         return None;
     }
-    let inode = read::pointer(file, offset!(file_inode))?;
     let file_mode = read::field::<u16>(inode, offset!(inode_mode))?;
     if mode & MODE_WRITE != 0 {
         privilege_reach::memory_opened(|| ask().result, place.dentry, inode);
@@ -181,8 +183,10 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let purse = if candidates == 0 { Purse::Usual } else { Purse::Sensitive };
     let mut record = Builder::begin_paid(FILE_SCRATCH.get_ptr_mut(0)?, Class::File, size_of::<FileOpen>(), purse)?;
     let path = record.path::<FILE_PATH>(place);
+    let alias = alias.map_or(Appended::default(), |alias| record.path::<{ MAX_NAME as u64 }>(alias));
     let body = FileOpen {
         candidates,
+        name_length: alias.length,
         object: record.forget(object::of(inode, place.mount)),
         created: u16::from(mode & MODE_CREATED != 0),
         by_handle: u16::from(by_handle),
@@ -190,7 +194,8 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
         path_components: path.components,
         ..empty(&ask())
     };
-    let flags = if path.truncated { flag::PATH_TRUNCATED } else { 0 };
+    let mut flags = if path.truncated { flag::PATH_TRUNCATED } else { 0 };
+    flags |= if alias.truncated { flag::SECOND_TRUNCATED } else { 0 };
     end(record, Kind::FileOpen, flags, candidates, body);
     Some(())
 }

@@ -1,8 +1,8 @@
 //! Files written without a call that writes: through a shared mapping, and by the kernel itself from another file or a pipe. The
 //! first time of a process and a file is told; what it does again is counted as aggregated.
 //!
-//! What it does not see: what is stored through the mapping; a mapping that is made writable later (`mprotect`); clones of a whole
-//! file by `ioctl` (`FICLONE`); `sendfile` into a file.
+//! What it does not see: what is stored through the mapping; a mapping that is made writable later (`mprotect`); `sendfile` into a
+//! file.
 
 use aya_ebpf::macros::{map, tracepoint};
 use aya_ebpf::maps::LruHashMap;
@@ -78,11 +78,15 @@ fn copied(result: i32, given: Arguments) -> Option<()> {
     written(result, Change { kind: Kind::FileCopied, first: 0, second: 0, flags: 0 }, given.third() as i32, source)
 }
 
-/// A file with a name was written to. A mapping that the kernel refused has no file that was open for writing; it is left out.
 #[inline(always)]
 fn written(result: i32, change: Change, descriptor: i32, source: Option<Place>) -> Option<()> {
+    written_to(result, change, call::file(descriptor)?, source, 0)
+}
+
+/// A file with a name was written to. A mapping that the kernel refused has no file that was open for writing; it is left out.
+#[inline(always)]
+pub fn written_to(result: i32, change: Change, file: u64, source: Option<Place>, marks: u32) -> Option<()> {
     const MODE_WRITE: u32 = 1 << 1;
-    let file = call::file(descriptor)?;
     if read::field::<u32>(file, offset!(file_mode))? & MODE_WRITE == 0 {
         return None;
     }
@@ -108,7 +112,7 @@ fn written(result: i32, change: Change, descriptor: i32, source: Option<Place>) 
     let _kept = WRITTEN.insert(key, 1, 0);
     let mut record = begin(size_of::<FileChange>())?;
     let mut body = empty(result, change);
-    let mut marks = placed(&mut record, &mut body, place);
+    let mut marks = marks | placed(&mut record, &mut body, place);
     // A pipe has no path.
     if let Some(source) = source {
         let from = object::at(source);

@@ -80,7 +80,7 @@ fn module(context: &TracePointContext, told: impl Fn(&mut Record) -> (u32, u32, 
 
 /// Appends the path of an open file.
 #[inline(always)]
-fn opened(record: &mut Record, descriptor: i32) -> u16 {
+pub fn opened(record: &mut Record, descriptor: i32) -> u16 {
     let Some(place) = call::file(descriptor).and_then(|file| Place::read(file + u64::from(offset!(file_path)))) else {
         record.mark(flag::FIELD_MISSING);
         return 0;

@@ -27,6 +27,8 @@ const UNLINK: u32 = 36;
 const MAKE_FOLDER: u32 = 37;
 const SYMBOLIC_LINK: u32 = 38;
 const LINK: u32 = 39;
+/// What a device's own driver is asked, as by `ioctl`.
+const COMMAND: u32 = 46;
 
 /// What stands in [`Again::what`] beside the opcode.
 const REQUEST: u32 = 1 << 31;
@@ -66,7 +68,10 @@ fn requested(request: u64, opcode: u32) -> Option<()> {
     }
     let names = matches!(opcode, OPEN | OPEN_2 | RENAME | UNLINK | MAKE_FOLDER | SYMBOLIC_LINK | LINK);
     let identity = Identity::current()?;
-    let key = Again { start_ns: identity.start_ns, target: 0, pid: identity.pid, what: REQUEST | opcode };
+    let command = if opcode == COMMAND && request != 0 { Command::of(request) } else { Command::NONE };
+    // Another device is another thing, and so is another command for it.
+    let target = u64::from(command.number) << 32 | u64::from(command.descriptor as u32);
+    let key = Again { start_ns: identity.start_ns, target, pid: identity.pid, what: REQUEST | opcode };
     let (class, repeats) = match guard::again(Class::Kernel, key) {
         Repeat::Tell(repeats) => (Class::Kernel, repeats),
         Repeat::Counted if names => (Class::File, 0),
@@ -78,21 +83,51 @@ fn requested(request: u64, opcode: u32) -> Option<()> {
     if request == 0 {
         record.mark(if names { flag::FIELD_MISSING } else { 0 });
     } else {
-        texts = named(&mut record, request, opcode);
+        texts = named(&mut record, request, opcode, &command);
         descriptor = if matches!(opcode, OPEN | OPEN_2) {
             read::field(request, offset!(uring_open_directory)).unwrap_or(-1)
         } else {
             read::field(request, offset!(uring_descriptor)).unwrap_or(-1)
         };
     }
-    let body = UringRequest { opcode, repeats, descriptor, polled: u32::from(is_polled()), texts };
+    let body = UringRequest {
+        opcode,
+        repeats,
+        descriptor,
+        polled: u32::from(is_polled()),
+        command: command.number,
+        fixed_file: command.fixed_file,
+        texts,
+    };
     guard::end(record, Kind::UringRequest, flag::ATTEMPT, body);
     Some(())
 }
 
+/// A command for a device.
+struct Command {
+    number: u32,
+    descriptor: i32,
+    fixed_file: u32,
+}
+
+impl Command {
+    const NONE: Self = Self { number: 0, descriptor: 0, fixed_file: 0 };
+
+    #[inline(always)]
+    fn of(request: u64) -> Self {
+        /// Of the flags of a request: its descriptor is a place in the ring's own table.
+        const FIXED_FILE: u32 = 1;
+        Self {
+            number: read::field(request, offset!(uring_command_number)).unwrap_or(0),
+            descriptor: read::field(request, offset!(uring_descriptor)).unwrap_or(-1),
+            fixed_file: read::field::<u32>(request, offset!(uring_flags)).unwrap_or(0) & FIXED_FILE,
+        }
+    }
+}
+
 /// The names that a request gives, as the kernel has copied them; what it is asked about stands at the begin of the request.
 #[inline(always)]
-fn named(record: &mut Record, request: u64, opcode: u32) -> Texts {
+fn named(record: &mut Record, request: u64, opcode: u32, command: &Command) -> Texts {
     match opcode {
         OPEN | OPEN_2 => [name(record, request, offset!(uring_open_name)), 0, 0, 0],
         UNLINK => [name(record, request, offset!(uring_unlink_name)), 0, 0, 0],
@@ -104,6 +139,11 @@ fn named(record: &mut Record, request: u64, opcode: u32) -> Texts {
         LINK | SYMBOLIC_LINK => {
             let old = name(record, request, offset!(uring_link_old));
             [old, name(record, request, offset!(uring_link_new)), 0, 0]
+        }
+        COMMAND if command.fixed_file == 0 => [super::kernel::opened(record, command.descriptor), 0, 0, 0],
+        COMMAND => {
+            record.mark(flag::FIELD_MISSING);
+            Texts::default()
         }
         _ => Texts::default(),
     }

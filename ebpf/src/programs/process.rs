@@ -6,7 +6,7 @@ use aya_ebpf::maps::PerCpuArray;
 use aya_ebpf::programs::BtfTracePointContext;
 use ebpf_common::header::flag;
 use ebpf_common::loss::Outcome;
-use ebpf_common::record::process::{MAX_ARGUMENTS, MAX_DIRECTORY, MAX_PATH, MAX_SCRIPT, watch};
+use ebpf_common::record::process::{MAX_ARGUMENTS, MAX_ARGUMENTS_END, MAX_DIRECTORY, MAX_PATH, MAX_SCRIPT, watch};
 use ebpf_common::record::{Exec, Exit, Fork};
 use ebpf_common::{Class, Header, Kind};
 
@@ -17,7 +17,8 @@ use crate::path::{self, Place};
 use crate::scratch::{Appended, Builder, Scratch};
 use crate::{config, offset, read};
 
-const RECORD: usize = size_of::<Header>() + size_of::<Exec>() + MAX_PATH + MAX_DIRECTORY + MAX_SCRIPT + MAX_ARGUMENTS;
+const RECORD: usize =
+    size_of::<Header>() + size_of::<Exec>() + MAX_PATH + MAX_DIRECTORY + MAX_SCRIPT + MAX_ARGUMENTS + MAX_ARGUMENTS_END;
 const WALK: usize = path::EXEC;
 
 #[map]
@@ -142,7 +143,8 @@ const EMPTY: Exec = Exec {
     stopped_for: 0,
     filesystem: 0,
     script_length: 0,
-    reserved: [0; 3],
+    arguments_end_length: 0,
+    reserved: [0; 2],
 };
 
 #[inline(always)]
@@ -230,7 +232,12 @@ fn arguments(record: &mut Builder<RECORD, WALK>, task: u64, body: &mut Exec) -> 
     let length = read::field::<u64>(memory, offset!(mm_arg_end))?.saturating_sub(start);
     body.argument_bytes = length as u32;
     body.arguments_length = record.user_bytes(start, length, MAX_ARGUMENTS as u64)?;
-    record.mark(if length > MAX_ARGUMENTS as u64 { flag::ARGUMENTS_TRUNCATED } else { 0 });
+    if length > MAX_ARGUMENTS as u64 {
+        record.mark(flag::ARGUMENTS_TRUNCATED);
+        let kept = length - MAX_ARGUMENTS as u64;
+        let kept = if kept > MAX_ARGUMENTS_END as u64 { MAX_ARGUMENTS_END as u64 } else { kept };
+        body.arguments_end_length = record.user_bytes(start + length - kept, kept, MAX_ARGUMENTS_END as u64)?;
+    }
     Some(())
 }
 

@@ -1,9 +1,13 @@
 //! The cases of `tests/evasion.toml` that one machine's kernel decides: each is tried, and what the table says of it is held. A file
 //! for each group; a case that a container or the whole agent decides is a story.
 
+mod arguments;
+mod clones;
+mod degraded;
 mod disguise;
 mod flood;
 mod interpreted;
+mod memory;
 mod names;
 mod narrow;
 mod powers;

@@ -1,4 +1,4 @@
-//! Files that are reached, or named, so that a watcher gets them wrong; and argument lists that are too long to keep.
+//! Files that are reached, or named, so that a watcher gets them wrong.
 
 use std::fs::{self, File};
 use std::os::fd::{AsFd, AsRawFd};
@@ -8,7 +8,6 @@ use std::process::{Command, Stdio};
 
 use agent::decode::{Body, FileOpen};
 use ebpf_common::header::flag;
-use ebpf_common::record::process::MAX_ARGUMENTS;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2};
 use nix::sys::stat::Mode;
 
@@ -93,24 +92,6 @@ fn a_path_through_many_mounts_says_that_it_is_too_long_and_its_end_is_right() {
         }
         _ => None,
     });
-}
-
-#[test]
-fn arguments_that_are_too_long_keep_their_begin_and_their_length() {
-    let Some((watch, _)) = begin(12) else { return };
-    let many: Vec<String> = (0..2000).map(|number| format!("argument-{number}")).collect();
-    for arguments in [many, vec!["a".repeat(100 * 1024)]] {
-        let whole = "/bin/true".len() + 1 + arguments.iter().map(|argument| argument.len() + 1).sum::<usize>();
-        let mut child = Command::new("/bin/true").args(&arguments).stdout(Stdio::null()).spawn().expect("start it");
-        let pid = child.id();
-        child.wait().expect("it ends");
-        watch.exec(pid, |record, exec| {
-            assert!(record.has(flag::ARGUMENTS_TRUNCATED));
-            assert_eq!((exec.arguments.len(), exec.fixed.argument_bytes as usize), (MAX_ARGUMENTS, whole));
-            assert!(exec.arguments.starts_with(format!("/bin/true\0{}", &arguments[0][..5]).as_bytes()));
-            Some(())
-        });
-    }
 }
 
 #[test]
@@ -200,6 +181,11 @@ fn another_name_of_a_sensitive_file_does_not_hide_it() {
         Body::FileLink(link) => (link.name == bytes(&key) && link.new_name == bytes(&hard)).then_some(()),
         _ => None,
     });
+    fs::read(&hard).expect("read by the other name");
+    opened(watch, inode(&hard), |open, _| {
+        (open.path == bytes(&hard)).then(|| assert!(open.fixed.candidates != 0 && open.name == bytes(&key), "{open:?}"))
+    });
+    shown_elsewhere(watch, &folder, "id_evasion");
     let over = folder.join("over");
     fs::write(&over, b"o").expect("write");
     fs::rename(&over, &key).expect("put it in the key's place");
@@ -209,4 +195,34 @@ fn another_name_of_a_sensitive_file_does_not_hide_it() {
     });
     fs::read(&key).expect("read what took its place");
     opened(watch, inode(&key), |open, _| reads(open).then_some(()));
+}
+
+/// A folder of secrets that is mounted under another name, in a mount namespace of its own, and a key read there.
+fn shown_elsewhere(watch: &Watch, folder: &Path, key: &str) {
+    let script = "mkdir \"$0/elsewhere\" && mount --bind \"$0/.ssh\" \"$0/elsewhere\" && cat \"$0/elsewhere/$1\"";
+    let mut command = Command::new("unshare");
+    let done = command.args(["-m", "sh", "-c", script]).arg(folder).arg(key).stdout(Stdio::null()).status();
+    assert!(done.expect("start unshare").success());
+    let elsewhere = folder.join("elsewhere").join(key);
+    let secret = format!(".ssh/{key}");
+    watch.find("the key below the mount", |record| match &record.body {
+        Body::FileOpen(open) if open.path == bytes(&elsewhere) => {
+            assert!(open.fixed.candidates != 0 && open.name.ends_with(secret.as_bytes()), "{open:?}");
+            Some(())
+        }
+        _ => None,
+    });
+}
+
+#[test]
+fn a_file_with_two_names_of_which_none_is_sensitive_is_no_news() {
+    let Some((watch, _)) = begin(20) else { return };
+    let (_keep, folder) = folder();
+    let [one, other] = ["one", "other"].map(|name| folder.join(name));
+    fs::write(&one, b"1").expect("write");
+    fs::hard_link(&one, &other).expect("link");
+    fs::read(&other).expect("read");
+    watch.settle(&folder);
+    let told = watch.count(|record| matches!(&record.body, Body::FileOpen(open) if open.path == bytes(&other)));
+    assert_eq!(told, 0);
 }

@@ -74,3 +74,21 @@ static long uring_mkdir(const char *path) {
     struct io_uring_sqe mkdir = {.opcode = IORING_OP_MKDIRAT, .fd = AT_FDCWD, .addr = (uintptr_t)path, .len = 0755};
     return uring(0, mkdir);
 }
+
+// A ring that may only ever do one thing, and begins when it is told to.
+static long uring_restricted(void) {
+    struct io_uring_params params = {.flags = IORING_SETUP_R_DISABLED};
+    int ring = syscall(SYS_io_uring_setup, 4, &params);
+    struct io_uring_restriction only[2] = {{.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_NOP},
+                                           {.opcode = IORING_RESTRICTION_SQE_OP, .sqe_op = IORING_OP_READ}};
+    if (ring < 0 || syscall(SYS_io_uring_register, ring, IORING_REGISTER_RESTRICTIONS, only, 2) < 0) return -errno;
+    return syscall(SYS_io_uring_register, ring, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0 ? -errno : ring;
+}
+
+// A command for the driver of a device, twice; that it knows none of this number is its answer.
+static long uring_command(const char *path, unsigned number) {
+    // `IORING_OP_URING_CMD`, which older headers do not have; its number stands where an offset would.
+    struct io_uring_sqe command = {.opcode = 46, .fd = open(path, O_RDONLY), .off = number};
+    uring(0, command);
+    return uring(0, command);
+}

@@ -3,7 +3,7 @@
 use std::fs;
 use std::net::TcpListener;
 
-use agent::decode::Body;
+use agent::decode::{Body, Change, Record};
 use ebpf_common::header::flag;
 
 use super::begin;
@@ -15,6 +15,11 @@ const BY_THE_KERNEL: &str = "2";
 /// Of the flags of an open, how it is to be used: for reading alone.
 const ACCESS_MODE: u32 = 0o3;
 const READ_ONLY: u32 = 0;
+/// Of `io_uring_register`: what the ring may do from now on, and that it begins.
+const RESTRICTIONS: u32 = 11;
+const ENABLE_RINGS: u32 = 12;
+/// What a device's own driver is asked.
+const COMMAND: u32 = 46;
 /// What a kernel answers that does not know a request.
 const UNKNOWN_REQUEST: i32 = -22;
 
@@ -103,4 +108,43 @@ fn names_changed_through_a_ring_are_told() {
         }
         _ => None,
     });
+}
+
+#[test]
+fn a_ring_that_is_restricted_and_then_begun_is_told_by_both_words() {
+    let Some((watch, _)) = begin(5) else { return };
+    let done = stimulus(&["uring_restricted"]);
+    if done.result < 0 {
+        return println!("skipped: needs rings that can be restricted");
+    }
+    for (opcode, count) in [(RESTRICTIONS, 2), (ENABLE_RINGS, 0)] {
+        watch.find("a ring that is changed", |record| match &record.body {
+            Body::Kernel(Change::UringRegister(changed))
+                if record.header.pid == done.pid && changed.opcode == opcode =>
+            {
+                assert_eq!((changed.count, changed.result, changed.descriptor), (count, 0, done.result));
+                Some(())
+            }
+            _ => None,
+        });
+    }
+}
+
+#[test]
+fn a_command_for_a_device_is_told_with_the_device_and_the_commands_number() {
+    let Some((watch, _)) = begin(5) else { return };
+    let (_keep, folder) = folder();
+    let done = stimulus(&["uring_command", "/dev/null", "77"]);
+    if done.result == UNKNOWN_REQUEST {
+        return println!("skipped: needs rings that take commands");
+    }
+    let is_command = |record: &Record<'_>| match &record.body {
+        Body::Kernel(Change::UringRequest(request)) if record.header.pid == done.pid => {
+            (request.fixed.opcode == COMMAND).then_some((request.fixed.command, request.texts[0] == b"/dev/null"))
+        }
+        _ => None,
+    };
+    assert_eq!(watch.find("the command", is_command), (77, true));
+    watch.settle(&folder);
+    assert_eq!(watch.count(|record| is_command(record).is_some()), 1, "the same again is counted");
 }

@@ -22,6 +22,8 @@ const PACKAGES: &[Package] = &[
     Package { name: "runc", present: || answers("runc", &["--version"]) },
     Package { name: "containerd", present: || answers("containerd", &["--version"]) && answers("ctr", &["--version"]) },
     Package { name: "busybox-static", present: || busybox().is_some() },
+    // A filesystem on which files can share their blocks.
+    Package { name: "btrfs-progs", present: || answers("mkfs.btrfs", &["--version"]) },
     Package { name: "iproute2", present: || answers("ip", &["-Version"]) },
     Package { name: "ca-certificates", present: || Path::new("/etc/ssl/certs/ca-certificates.crt").is_file() },
     Package { name: "python3", present: || answers("python3", &["--version"]) },

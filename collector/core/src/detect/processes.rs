@@ -30,6 +30,9 @@ pub(crate) struct Program {
     pub(crate) capabilities: u64,
 }
 
+/// Between the begin and the end of arguments of which the middle is missing: as the node writes it.
+const GAP: &[u8] = " … ".as_bytes();
+
 impl Program {
     pub(crate) fn of(exec: &Exec) -> Self {
         let length = exec.arguments.iter().map(|argument| argument.0.len() + 1).sum();
@@ -39,6 +42,10 @@ impl Program {
                 command_line.push(b' ');
             }
             command_line.extend_from_slice(&argument.0);
+        }
+        if !exec.arguments_end.0.is_empty() {
+            command_line.extend_from_slice(GAP);
+            command_line.extend(exec.arguments_end.0.iter().map(|&byte| if byte == 0 { b' ' } else { byte }));
         }
         Self {
             image: exec.path.0.clone(),

@@ -196,6 +196,8 @@ pub enum Body {
         created: bool,
         #[serde(default)]
         by_handle: bool,
+        #[serde(default)]
+        alias: Raw,
     },
     FileUnlink {
         path: Raw,

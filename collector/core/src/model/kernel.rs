@@ -54,6 +54,7 @@ pub enum Change {
     },
     UringRegistered {
         opcode: u32,
+        request: String,
         count: u32,
         descriptor: i32,
         result: i32,
@@ -91,6 +92,8 @@ pub struct UringRequested {
     pub descriptor: i32,
     pub polled: bool,
     pub repeats: u32,
+    pub command: u32,
+    pub fixed_file: bool,
     pub incomplete: bool,
 }
 
@@ -187,8 +190,9 @@ impl Change {
                 ("entries", Number((*entries).into())),
                 ("flags", Number((*flags).into())),
             ],
-            Self::UringRegistered { opcode, count, descriptor, .. } => vec![
+            Self::UringRegistered { opcode, request, count, descriptor, .. } => vec![
                 ("operation", Word("io_uring_register")),
+                ("request", Word(request)),
                 ("opcode", Number((*opcode).into())),
                 ("count", Number((*count).into())),
                 ("descriptor", Fact::Signed((*descriptor).into())),
@@ -207,6 +211,8 @@ impl UringRequested {
             ("descriptor", Fact::Signed(self.descriptor.into())),
             ("polled", Flag(self.polled)),
             ("repeats", Number(self.repeats.into())),
+            ("command", Number(self.command.into())),
+            ("fixed_file", Flag(self.fixed_file)),
             ("incomplete", Flag(self.incomplete)),
         ]
     }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Raw;
 use super::fact::{Fact, Named};
+use super::file::FileObject;
 
 use Fact::{Flag, Number, Text, Word};
 
@@ -44,6 +45,7 @@ pub enum Privilege {
     RootChanged { call: String, path: Raw, old_place: Raw, truncated: bool, result: i32 },
     UserfaultMade { flags: u32, result: i32 },
     KeyUsed { call: String, operation: u32, serial: i32, r#type: Raw, description: Raw, result: i32 },
+    MemoryExecutable(Box<MemoryExecutable>),
 }
 
 /// A thread is in other namespaces, or its child is.
@@ -62,6 +64,22 @@ pub struct NamespacesChanged {
     pub result: i32,
 }
 
+/// Memory was made executable.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the fields are those of `MemoryExecutable` in `proto/sensor/v1/privilege.proto`")]
+pub struct MemoryExecutable {
+    pub call: String,
+    pub memory: String,
+    pub path: Raw,
+    pub truncated: bool,
+    pub object: Option<FileObject>,
+    pub address: u64,
+    pub size: u64,
+    pub writable: bool,
+    pub repeats: u32,
+    pub result: i32,
+}
+
 impl Privilege {
     /// In one word.
     pub fn kind(&self) -> &'static str {
@@ -72,6 +90,7 @@ impl Privilege {
             Self::RootChanged { .. } => "root_changed",
             Self::UserfaultMade { .. } => "userfault_made",
             Self::KeyUsed { .. } => "key_used",
+            Self::MemoryExecutable(_) => "memory_executable",
         }
     }
 
@@ -84,6 +103,7 @@ impl Privilege {
             | Self::UserfaultMade { result, .. }
             | Self::KeyUsed { result, .. } => Some(*result),
             Self::NamespacesChanged(changed) => Some(changed.result),
+            Self::MemoryExecutable(made) => Some(made.result),
         }
     }
 
@@ -136,7 +156,27 @@ impl Privilege {
                 ("key_type", Text(r#type)),
                 ("name", Text(description)),
             ],
+            Self::MemoryExecutable(made) => made.facts(),
         }
+    }
+}
+
+impl MemoryExecutable {
+    fn facts(&self) -> Vec<Named<'_>> {
+        let mut facts = vec![
+            ("operation", Word(&self.call)),
+            ("memory", Word(&self.memory)),
+            ("path", Text(&self.path)),
+            ("truncated", Flag(self.truncated)),
+            ("address", Number(self.address)),
+            ("size", Number(self.size)),
+            ("writable", Flag(self.writable)),
+            ("repeats", Number(self.repeats.into())),
+        ];
+        if let Some(object) = &self.object {
+            facts.extend(object.facts());
+        }
+        facts
     }
 }
 

@@ -13,6 +13,13 @@ pub struct Exec {
     /// One element an argument.
     pub arguments: Vec<Raw>,
     pub arguments_truncated: bool,
+    #[serde(default)]
+    pub argument_bytes: u32,
+    #[serde(default)]
+    pub arguments_end: Raw,
+    /// In hex; empty where it is not known.
+    #[serde(default)]
+    pub arguments_sha256: String,
     pub directory: Raw,
     pub device: u32,
     pub inode: u64,

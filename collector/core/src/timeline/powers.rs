@@ -14,6 +14,9 @@ pub(super) fn privilege(privilege: &Privilege) -> (String, String) {
         Privilege::RootChanged { .. } => "took another root folder",
         Privilege::UserfaultMade { .. } => "asked to answer page faults itself",
         Privilege::KeyUsed { .. } => "used a key of the kernel's",
+        Privilege::MemoryExecutable(made) if made.writable => "made memory executable that it can write as well",
+        Privilege::MemoryExecutable(made) if made.path.0.is_empty() => "made memory executable",
+        Privilege::MemoryExecutable(_) => "loaded a file to be executed, beside its own program",
     };
     said(did, privilege.result(), &privilege.facts())
 }

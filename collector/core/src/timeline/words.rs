@@ -42,15 +42,20 @@ fn tried(what: &str) -> String {
     }
 }
 
+/// The other name of a file, by which it is known.
+fn known_as(alias: &Raw) -> String {
+    if alias.0.is_empty() { String::new() } else { format!(", which is {alias}") }
+}
+
 fn happened(event: &NodeEvent) -> Option<(String, String)> {
     let said = |what: &str, quoted: String| Some((what.to_owned(), cut(&quoted)));
     match &event.body {
         Body::Fork { .. } | Body::Exit { .. } => None,
         Body::Exec(exec) => Some(ran(exec, event.actor.as_ref())),
-        Body::FileOpen { path, sensitive, result, .. } => {
+        Body::FileOpen { path, sensitive, result, alias, .. } => {
             let tried = if *result < 0 { "tried to open" } else { "opened" };
             let kind = if sensitive.is_empty() { String::new() } else { format!(" ({})", sensitive.replace('_', " ")) };
-            said(&format!("{tried} a file{kind}"), path.escape())
+            said(&format!("{tried} a file{kind}"), format!("{path}{}", known_as(alias)))
         }
         Body::FileUnlink { path, .. } => said("deleted", path.escape()),
         Body::FileRename { from, to, .. } => said("renamed", format!("{from} → {to}")),

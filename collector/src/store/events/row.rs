@@ -115,6 +115,9 @@ fn run(exec: &Exec) -> Row {
                 ("capabilities", Number(exec.capabilities)),
                 ("stopped_in_kernel", Flag(exec.stopped_in_kernel)),
                 ("arguments_truncated", Flag(exec.arguments_truncated)),
+                ("argument_bytes", Number(exec.argument_bytes.into())),
+                ("arguments_end", Text(&exec.arguments_end)),
+                ("arguments_sha256", Word(&exec.arguments_sha256)),
             ],
         )
     }
@@ -122,13 +125,14 @@ fn run(exec: &Exec) -> Row {
 
 fn file(body: &Body) -> Row {
     match body {
-        Body::FileOpen { path, flags, mode, sensitive, result, truncated, object, created, by_handle } => {
+        Body::FileOpen { path, flags, mode, sensitive, result, truncated, object, created, by_handle, alias } => {
             let facts = [
                 ("flags", Number((*flags).into())),
                 ("mode", Number((*mode).into())),
                 ("sensitive", Word(sensitive)),
                 ("created", Flag(*created)),
                 ("by_handle", Flag(*by_handle)),
+                ("alias", Text(alias)),
                 ("truncated", Flag(*truncated)),
             ];
             of_file("file_open", path, *result, &facts, object.as_ref())

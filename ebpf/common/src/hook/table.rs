@@ -1,5 +1,17 @@
 //! The rows of the table. A new way is a new line here and a program of that name.
 
+/// A hook of the security modules, else the begin of the function that asks them.
+macro_rules! objects {
+    ($($point:literal: $lsm:literal, $fentry:literal, $kprobe:literal;)+ or $($last:tt)+) => {
+        &[
+            Way { tier: Tier::Lsm, since: OLDEST, programs: &[$(on($lsm, Attach::Lsm($point))),+] },
+            Way { tier: Tier::Fentry, since: OLDEST, programs: &[$(on($fentry, Attach::Fentry(concat!("security_", $point)))),+] },
+            Way { tier: Tier::Kprobe, since: OLDEST, programs: &[$(on($kprobe, Attach::Kprobe(concat!("security_", $point)))),+] },
+            $($last)+
+        ]
+    };
+}
+
 mod kernel;
 mod privilege;
 
@@ -30,18 +42,6 @@ const fn request(name: &'static str) -> Program {
 
 const fn tracepoints(since: (u16, u16), programs: &'static [Program]) -> Way {
     Way { tier: Tier::Tracepoint, since, programs }
-}
-
-/// A hook of the security modules, else the begin of the function that asks them.
-macro_rules! objects {
-    ($($point:literal: $lsm:literal, $fentry:literal, $kprobe:literal;)+ or $($last:tt)+) => {
-        &[
-            Way { tier: Tier::Lsm, since: OLDEST, programs: &[$(on($lsm, Attach::Lsm($point))),+] },
-            Way { tier: Tier::Fentry, since: OLDEST, programs: &[$(on($fentry, Attach::Fentry(concat!("security_", $point)))),+] },
-            Way { tier: Tier::Kprobe, since: OLDEST, programs: &[$(on($kprobe, Attach::Kprobe(concat!("security_", $point)))),+] },
-            $($last)+
-        ]
-    };
 }
 
 const fn functions(tier: Tier, programs: &'static [Program]) -> Way {
@@ -290,6 +290,16 @@ pub const HOOKS: &[Hook] = &[
         )],
     ),
     hook(
+        "clone",
+        "file",
+        &[Kind::FileCopied],
+        &[
+            functions(Tier::Fentry, &[on("fexit_clone", Attach::Fexit("vfs_clone_file_range"))]),
+            functions(Tier::Kprobe, &[on("kprobe_clone", Attach::Kprobe("vfs_clone_file_range"))]),
+            tracepoints(OLDEST, &[syscall("sys_exit_ioctl", "ioctl")]),
+        ],
+    ),
+    hook(
         "handle",
         "file",
         &[Kind::FileHandle],
@@ -301,6 +311,7 @@ pub const HOOKS: &[Hook] = &[
     privilege::ROOT,
     privilege::USERFAULT,
     privilege::KEY,
+    privilege::EXECUTABLE,
     kernel::MODULE,
     kernel::BPF,
     kernel::PERF_EVENT,

@@ -48,8 +48,9 @@ pub mod object {
     pub const WHITEOUT: u32 = 1 << 1;
 }
 
-/// Opened for writing, created, or perhaps of the sensitive list. Tail: path, name, directory. The path is empty where the
-/// open failed; the name and directory are empty where it did not.
+/// Opened for writing, created, or perhaps of the sensitive list. Tail: path, name, directory. Where the open failed there is no path. Where it
+/// did not there is no directory, and the name is another one of the same file, from the root of its filesystem or of the mount namespace,
+/// by which the sensitive list may know it; else empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct FileOpen {

@@ -112,7 +112,8 @@ pub struct UringRegister {
     pub descriptor: i32,
 }
 
-/// A request that an `io_uring` took: what becomes of it is not known yet. Texts: the name that it gives, the second name.
+/// A request that an `io_uring` took: what becomes of it is not known yet. Texts: the name that it gives, or the path of the device that a command
+/// is for; the second name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct UringRequest {
@@ -124,6 +125,10 @@ pub struct UringRequest {
     pub descriptor: i32,
     /// 1: a thread of the kernel took it from the ring, without a system call.
     pub polled: u32,
+    /// Of a command for a device: which.
+    pub command: u32,
+    /// 1: the descriptor is a place in the ring's own table of files.
+    pub fixed_file: u32,
     /// Lengths of the texts.
     pub texts: Texts,
 }

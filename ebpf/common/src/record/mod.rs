@@ -18,6 +18,6 @@ pub use file::{FileChange, FileChmod, FileOpen, FileRename, FileUnlink, Object};
 pub use kernel::{Bpf, Kexec, Module, Mount, PerfEvent, Sysctl, Tamper, UringRegister, UringRequest, UringSetup};
 pub use network::{Accept, Close, Connect, Datagram, Flow, Payload, SocketCall};
 pub use privilege::{
-    Credentials, CredentialsChanged, Key, Namespaces, NamespacesChanged, Reach, Root, Target, Userfault,
+    Credentials, CredentialsChanged, Executable, Key, Namespaces, NamespacesChanged, Reach, Root, Target, Userfault,
 };
 pub use process::{Exec, Exit, Fork};

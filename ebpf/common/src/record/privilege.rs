@@ -4,7 +4,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-use super::Texts;
+use super::{Object, Texts};
 
 /// What stands for `call` where it was no one system call.
 pub mod way {
@@ -14,6 +14,20 @@ pub mod way {
     pub const MEMORY_FILE: u32 = 0xffff_0002;
     /// A module that the kernel has taken in, by its name.
     pub const MODULE_LOADED: u32 = 0xffff_0003;
+    /// The kernel asked whether memory may be mapped.
+    pub const MAPPING: u32 = 0xffff_0004;
+    /// The kernel asked whether an area of memory may be used in another way.
+    pub const PROTECTION: u32 = 0xffff_0005;
+}
+
+/// What memory is of.
+pub mod memory {
+    /// The hook does not see it.
+    pub const UNKNOWN: u32 = 0;
+    /// Of no file.
+    pub const ANONYMOUS: u32 = 1;
+    /// Of a file.
+    pub const FILE: u32 = 2;
 }
 
 /// What a process may act as.
@@ -167,3 +181,31 @@ pub struct Key {
     /// Lengths of the texts.
     pub texts: Texts,
 }
+
+/// Memory was made executable. Texts: the path of its file. The marks `MEMFD`, `DELETED` and `UPPER_LAYER` are the file's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Executable {
+    /// The file, where it is of one.
+    pub object: Object,
+    /// Where it begins; 0 where the kernel has not chosen yet.
+    pub address: u64,
+    /// Its bytes, as given; of an area that is changed, the area's; 0 where the hook does not see it.
+    pub length: u64,
+    /// The call.
+    pub call: u32,
+    /// What was asked for: 1 read, 2 write, 4 execute.
+    pub protection: u32,
+    /// 0 or negative errno.
+    pub result: i32,
+    /// Of [`memory`].
+    pub memory: u32,
+    /// Magic number of the file's filesystem.
+    pub filesystem: u32,
+    /// The same, counted and not sent since the record before this one.
+    pub repeats: u32,
+    /// Lengths of the texts.
+    pub texts: Texts,
+}
+
+const _: () = assert!(size_of::<Executable>() == 88);

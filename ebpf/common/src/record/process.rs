@@ -6,8 +6,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 pub const MAX_PATH: usize = 4096;
 /// Longest directory that is sent, its front cut off where it is longer.
 pub const MAX_DIRECTORY: usize = 2048;
-/// Most bytes of arguments that are sent; what follows is cut off, and counted in `argument_bytes`.
+/// Most bytes of arguments that are sent from their begin; what follows is cut off, and counted in `argument_bytes`.
 pub const MAX_ARGUMENTS: usize = 16 * 1024;
+/// Most bytes that are then sent of their end.
+pub const MAX_ARGUMENTS_END: usize = 2048;
 
 /// A process was made; the header names its parent's view: the process that forked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
@@ -24,7 +26,8 @@ pub struct Fork {
 /// Longest name of a script that is sent, its end cut off where it is longer.
 pub const MAX_SCRIPT: usize = 1024;
 
-/// A new image is in place. Tail: script, path, directory, arguments (each ended by a zero byte). The script is what was asked
+/// A new image is in place. Tail: script, path, directory, arguments (each ended by a zero byte), the end
+/// of the arguments where they are longer. The script is what was asked
 /// for, by the name that was given, where the kernel ran its interpreter instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
 #[repr(C)]
@@ -69,8 +72,10 @@ pub struct Exec {
     pub filesystem: u32,
     /// Bytes of the script's name in the tail.
     pub script_length: u16,
+    /// Bytes of the end of the arguments in the tail; 0 where the arguments are whole.
+    pub arguments_end_length: u16,
     /// Zero.
-    pub reserved: [u16; 3],
+    pub reserved: [u16; 2],
 }
 
 const _: () = assert!(size_of::<Exec>() == 96);

@@ -87,6 +87,7 @@ fn token(milliseconds: i64, container: &str, pid: u32) -> NodeEvent {
         object: None,
         created: false,
         by_handle: false,
+        alias: Raw::default(),
     };
     event(milliseconds, container, pid, 1, body)
 }

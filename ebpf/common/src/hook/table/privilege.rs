@@ -1,6 +1,6 @@
 //! The rows of the noun privilege.
 
-use super::{Attach, Hook, OLDEST, Program, hook, syscall, syscall_if_any, tracepoints};
+use super::{Attach, Hook, OLDEST, Program, Tier, Way, hook, on, syscall, syscall_if_any, tracepoints};
 use crate::header::Kind;
 
 /// The begin of a call that this machine may not have.
@@ -94,4 +94,22 @@ pub(super) const KEY: Hook = hook(
             syscall_if_any("key_end", "request_key"),
         ],
     )],
+);
+
+pub(super) const EXECUTABLE: Hook = hook(
+    "executable",
+    "privilege",
+    &[Kind::Executable],
+    objects!(
+        "mmap_file": "lsm_mmap_file", "fentry_mmap_file", "kprobe_mmap_file";
+        "file_mprotect": "lsm_file_mprotect", "fentry_file_mprotect", "kprobe_file_mprotect";
+        or tracepoints(
+            OLDEST,
+            &[
+                syscall("mmap_end", "mmap"),
+                syscall("mprotect_end", "mprotect"),
+                syscall_if_any("mprotect_end", "pkey_mprotect"),
+            ],
+        )
+    ),
 );

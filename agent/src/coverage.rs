@@ -77,7 +77,7 @@ impl Coverage {
         let lacks = needed.filter_map(|hook| {
             let state = &hook.state;
             match hook.outcome {
-                _ if !state.attached => Some(format!("{} has no hook: {}", state.name, state.refusal())),
+                _ if state.is_refused() => Some(format!("{} has no hook: {}", state.name, state.refusal())),
                 CanaryOutcome::Missed => Some(format!("{} is attached and told nothing of a known call", state.name)),
                 _ => None,
             }
@@ -106,6 +106,7 @@ pub fn hook(state: &HookState) -> Hook {
         noun: state.noun.to_owned(),
         tier: state.tier.to_owned(),
         attached: state.attached,
+        absent: state.absent.to_owned(),
         refusal: state.refusal(),
         programs: state.programs.iter().map(|&name| name.to_owned()).collect(),
         refusals: state.refusals.iter().map(refusal).collect(),
@@ -147,13 +148,14 @@ mod tests {
 
     fn state(name: &'static str, noun: &'static str, refusal_text: &str) -> HookState {
         let attached = refusal_text.is_empty();
-        let refusal = |why: &str| Refusal { tier: "tracepoint", program: "", why: why.to_owned() };
+        let refusal = |why: &str| Refusal { tier: "tracepoint", program: "", why: why.to_owned(), is_absent: false };
         let refusals = if attached { Vec::new() } else { vec![refusal(refusal_text)] };
         HookState {
             name,
             noun,
             tier: if attached { "tracepoint" } else { "none" },
             attached,
+            absent: "",
             programs: Vec::new(),
             refusals,
         }
@@ -195,6 +197,17 @@ mod tests {
     fn a_call_that_could_not_be_made_says_nothing_of_the_hook() {
         let refused = [tried(Kind::Exec, false, "not permitted")];
         assert_eq!(check(&[&refused, &refused]), (vec!["Refused 0".into(), "-".into()], Vec::new()));
+    }
+
+    #[test]
+    fn what_this_kernel_cannot_do_is_not_missing() {
+        let absent = HookState { absent: "this kernel cannot load modules", ..state("module", "kernel", "no such call") };
+        let mut coverage = Coverage::new(&[absent]);
+        assert_eq!(coverage.lacks(), Vec::<String>::new());
+        let told = coverage.judge(&Ok(Vec::new()), &Skipped::new(), 1).expect("the first is told");
+        let hook = told.hooks[0].hook.as_ref().expect("it is there");
+        assert_eq!((hook.attached, hook.absent.as_str()), (false, "this kernel cannot load modules"));
+        assert_eq!(hook.refusal, "");
     }
 
     #[test]

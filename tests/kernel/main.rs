@@ -9,6 +9,7 @@ mod file;
 mod file_change;
 mod guard;
 mod kernel;
+mod missing_field;
 mod network;
 mod network_payload;
 mod network_socket;

@@ -1,5 +1,6 @@
 //! How the kernel programs are to be loaded. One struct, read whole before anything starts.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ebpf_common::account::Budget;
@@ -29,6 +30,8 @@ pub struct KernelConfig {
     pub host_mount_namespace: Option<u32>,
     /// Better ways into the kernel than this are not tried. Lower: what the worse ways do not see is not seen.
     pub highest_tier: Tier,
+    /// A description of the kernel's types (BTF) to find their fields in; `None`: the kernel's own.
+    pub btf: Option<PathBuf>,
 }
 
 /// What each cgroup may send of what comes by the thousand. A cgroup below a container's shares that one's.
@@ -100,6 +103,7 @@ impl Default for KernelConfig {
             datagram_window: Duration::from_mins(1),
             host_mount_namespace: None,
             highest_tier: Tier::Lsm,
+            btf: None,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Brings the kernel programs in: offsets and settings as constants, rings by the page size of this machine, then each hook on
 //! its own. Takes a [`KernelConfig`]; gives a [`Kernel`], or the reason why not one program could work.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -86,10 +87,11 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         Err(CgroupTreeError::None) => PathBuf::from(cgroups::NO_TREE),
         told => told?,
     };
-    let layout = offsets::layout()?;
+    let layout = offsets::layout(config.btf.as_deref())?;
+    let lacks = layout.lacks(OBJECT).map_err(LoadError::Object)?;
     let mut ebpf = object(config, &layout, &sensitive, own::cgroup(&root))?;
     fill(&mut ebpf, config, &sensitive)?;
-    let hooks = attach(&mut ebpf, config, &root)?;
+    let hooks = attach(&mut ebpf, config, &root, &lacks)?;
     let mut own: HashMap<_, u64, u32> = borrowed(&mut ebpf, "OWN")?;
     for key in own::keys() {
         own.insert(key, 1, 0).map_err(|cause| LoadError::Map { name: "OWN", cause })?;
@@ -212,14 +214,19 @@ fn table(ebpf: &mut Ebpf, name: &'static str, keys: &Keys) -> Result<(), LoadErr
 }
 
 /// Attaches in a thread that ends then, because filesystems may have to be mounted for it alone.
-fn attach(ebpf: &mut Ebpf, config: &KernelConfig, root: &Path) -> Result<Vec<HookState>, LoadError> {
+fn attach(
+    ebpf: &mut Ebpf,
+    config: &KernelConfig,
+    root: &Path,
+    lacks: &BTreeMap<String, String>,
+) -> Result<Vec<HookState>, LoadError> {
     let types = Btf::from_sys_fs().map_err(|cause| LoadError::Object(EbpfError::BtfError(cause)))?;
     let work = || {
         if let Err(cause) = mounts::show_tracing() {
             tracing::warn!(%cause, "tracefs cannot be shown: hooks on system calls will be refused");
         }
         let tiers = Tiers::look(config.highest_tier);
-        hooks::attach(ebpf, &mut Ground { types: &types, cgroups: root, tiers })
+        hooks::attach(ebpf, &mut Ground { types: &types, cgroups: root, lacks, tiers })
     };
     thread::scope(|scope| {
         let thread =

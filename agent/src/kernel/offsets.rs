@@ -1,14 +1,18 @@
 //! Where this kernel keeps the fields that the programs read. Takes the kernel's own description of its types; gives every
-//! offset, or the name of a field without which nothing works. Never guesses: a field that is not there is absent.
+//! offset, and for each program the field that it cannot do without and this kernel does not have. Never guesses: a field that is not
+//! there is absent.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use aya::EbpfError;
 use ebpf_common::offsets::{ABSENT, Field, Offsets};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::btf::{BtfError, Types};
+use super::needs;
 
 const KERNEL: &str = "/sys/kernel/btf/vmlinux";
 /// Where overlayfs is a module, its structures are described here.
@@ -35,19 +39,13 @@ pub enum OffsetError {
         #[source]
         cause: BtfError,
     },
-    /// A field is missing.
-    #[error("this kernel has no {structure}.{member}")]
-    Field {
-        /// The structure.
-        structure: &'static str,
-        /// The field.
-        member: &'static str,
-    },
 }
 
 /// What the programs must know about this kernel.
 pub(super) struct Layout {
     pub(super) offsets: Offsets,
+    /// The numbers of the fields that some program needs and this kernel does not have.
+    missing: Vec<usize>,
     /// `sched_process_exit` says itself whether the last thread ended.
     pub(super) exit_says_group_dead: bool,
     /// Programs may have the current task with its type.
@@ -62,19 +60,15 @@ pub(super) struct Layout {
 /// supported by kernels only that give programs the registers.
 const STACK: u32 = 16 * 1024;
 
-/// Looks everything up.
-pub(super) fn layout() -> Result<Layout, OffsetError> {
-    let kernel = types(KERNEL, None)?;
-    let overlay = if fs::metadata(OVERLAY).is_ok() { Some(types(OVERLAY, Some(&kernel))?) } else { None };
-    let mut values = Vec::with_capacity(Offsets::FIELDS.len());
-    for field in Offsets::FIELDS {
-        let found = find(&kernel, field).or_else(|| overlay.as_ref().and_then(|types| find(types, field)));
-        match found {
-            Some(value) => values.push(value),
-            None if !field.required => values.push(ABSENT),
-            None => return Err(OffsetError::Field { structure: field.structure, member: field.member }),
-        }
-    }
+/// Looks everything up in this description of the kernel's types; `None`: in the kernel's own.
+pub(super) fn layout(described: Option<&Path>) -> Result<Layout, OffsetError> {
+    let kernel = types(described.unwrap_or(Path::new(KERNEL)), None)?;
+    let overlay = if fs::metadata(OVERLAY).is_ok() { Some(types(Path::new(OVERLAY), Some(&kernel))?) } else { None };
+    let find = |field| find(&kernel, field).or_else(|| overlay.as_ref().and_then(|types| find(types, field)));
+    let found: Vec<Option<u32>> = Offsets::FIELDS.iter().map(find).collect();
+    let values: Vec<u32> = found.iter().map(|value| value.unwrap_or(ABSENT)).collect();
+    let without = found.iter().zip(Offsets::FIELDS).enumerate();
+    let missing = without.filter(|(_, (value, field))| field.required && value.is_none()).map(|(number, _)| number);
     let offsets = Offsets::read_from_bytes(values.as_bytes()).expect("one number for each field");
     // Its own context, the task, and since 6.16 the answer.
     let exit_says_group_dead = kernel.tracepoint_arguments("sched_process_exit") == Some(3);
@@ -86,6 +80,7 @@ pub(super) fn layout() -> Result<Layout, OffsetError> {
     let uring_arguments = points.iter().find_map(|point| kernel.tracepoint_arguments(point)).unwrap_or(0);
     Ok(Layout {
         offsets,
+        missing: missing.collect(),
         exit_says_group_dead,
         typed_task: kernel.has_helper("BPF_FUNC_get_current_task_btf"),
         registers_in_stack,
@@ -93,7 +88,29 @@ pub(super) fn layout() -> Result<Layout, OffsetError> {
     })
 }
 
-fn types<'a>(path: &str, base: Option<&'a Types<'a>>) -> Result<Types<'a>, OffsetError> {
+impl Layout {
+    /// Which programs of the object cannot work on this kernel, and what it lacks for them.
+    pub(super) fn lacks(&self, object: &[u8]) -> Result<BTreeMap<String, String>, EbpfError> {
+        if self.missing.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let lack = |(program, reads): (String, needs::Reads)| {
+            let missing = self.missing.iter().filter(|number| reads.fields.contains(number));
+            let names: Vec<String> = missing.filter_map(|number| Offsets::FIELDS.get(*number)).map(name).collect();
+            (!names.is_empty()).then(|| (program, format!("this kernel has no {}", names.join(", "))))
+        };
+        Ok(needs::of(object)?.into_iter().filter_map(lack).collect())
+    }
+}
+
+fn name(field: &Field) -> String {
+    match field.member {
+        "" => field.structure.to_owned(),
+        member => format!("{}.{member}", field.structure),
+    }
+}
+
+fn types<'a>(path: &Path, base: Option<&'a Types<'a>>) -> Result<Types<'a>, OffsetError> {
     let bytes = fs::read(path).map_err(|cause| OffsetError::Read { path: path.into(), cause })?;
     Types::parse(bytes, base).map_err(|cause| OffsetError::Types { path: path.into(), cause })
 }
@@ -115,7 +132,8 @@ mod tests {
             eprintln!("skipped: needs a kernel that describes its types");
             return;
         }
-        let layout = layout().expect("the offsets of this kernel");
+        let layout = layout(None).expect("the offsets of this kernel");
+        assert_eq!(layout.missing, Vec::<usize>::new());
         assert_ne!(layout.offsets.task_tgid, ABSENT);
         assert_eq!(layout.offsets.task_pid + 4, layout.offsets.task_tgid);
     }

@@ -61,7 +61,7 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
             version: started.version,
             boot_id: started.boot_id,
             kernel_release: started.kernel_release,
-            refused_hooks: started.hooks.into_iter().filter(|hook| !hook.attached).map(refused_hook).collect(),
+            refused_hooks: started.hooks.into_iter().filter(is_refused).map(refused_hook).collect(),
             replay: started.replay,
         },
         Wire::Coverage(coverage) => Body::Coverage(Box::new(self::coverage(coverage))),
@@ -71,6 +71,11 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
 fn loss(wire: v1::Loss) -> Body {
     let v1::Loss { class, count, from_ns, to_ns, .. } = wire;
     Body::Loss { reason: loss_reason(wire.reason).to_owned(), class, count, from_ns, to_ns }
+}
+
+/// A kernel that cannot do what a hook would see refuses nothing.
+fn is_refused(hook: &v1::Hook) -> bool {
+    !hook.attached && hook.absent.is_empty()
 }
 
 fn coverage(wire: v1::Coverage) -> Coverage {
@@ -84,8 +89,8 @@ fn coverage(wire: v1::Coverage) -> Coverage {
         let v1::HookCoverage { seen_ns, skipped, hook, .. } = covered;
         let hook = hook.unwrap_or_default();
         let tier = if hook.attached { hook.tier } else { String::new() };
-        let (name, noun, refusal, canary) = (hook.name, hook.noun, hook.refusal, canary.to_owned());
-        HookCoverage { name, noun, tier, refusal, canary, seen_ns, skipped }
+        let v1::Hook { name, noun, refusal, absent, .. } = hook;
+        HookCoverage { name, noun, tier, refusal, absent, canary: canary.to_owned(), seen_ns, skipped }
     };
     Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks }
 }

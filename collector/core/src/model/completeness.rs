@@ -63,6 +63,9 @@ pub struct HookCoverage {
     pub tier: String,
     /// Why it is not attached, or not by a better tier.
     pub refusal: String,
+    /// What the kernel cannot do at all, so that there is nothing to see.
+    #[serde(default)]
+    pub absent: String,
     /// `untried`, `seen`, `missed`, `refused`.
     pub canary: String,
     pub seen_ns: u64,

@@ -89,7 +89,8 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     };
     let layout = offsets::layout(config.btf.as_deref())?;
     let lacks = layout.lacks(OBJECT).map_err(LoadError::Object)?;
-    let mut ebpf = object(config, &layout, &sensitive, own::cgroup(&root))?;
+    let own_cgroup = own::cgroup(&root);
+    let mut ebpf = object(config, &layout, &sensitive, own_cgroup)?;
     fill(&mut ebpf, config, &sensitive)?;
     let hooks = attach(&mut ebpf, config, &root, &lacks)?;
     let mut own: HashMap<_, u64, u32> = borrowed(&mut ebpf, "OWN")?;
@@ -120,6 +121,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         programs: Mutex::new(ebpf),
         sensitive,
         root,
+        own_cgroup,
     })
 }
 

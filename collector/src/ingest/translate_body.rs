@@ -86,11 +86,22 @@ fn coverage(wire: v1::Coverage) -> Coverage {
             v1::CanaryOutcome::Missed => "missed",
             v1::CanaryOutcome::Refused => "refused",
         };
-        let v1::HookCoverage { seen_ns, skipped, hook, .. } = covered;
+        let v1::HookCoverage { seen_ns, skipped, missed, canary_why, hook, .. } = covered;
         let hook = hook.unwrap_or_default();
         let tier = if hook.attached { hook.tier } else { String::new() };
         let v1::Hook { name, noun, refusal, absent, .. } = hook;
-        HookCoverage { name, noun, tier, refusal, absent, canary: canary.to_owned(), seen_ns, skipped }
+        HookCoverage {
+            name,
+            noun,
+            tier,
+            refusal,
+            absent,
+            canary: canary.to_owned(),
+            canary_why,
+            seen_ns,
+            skipped,
+            missed,
+        }
     };
     Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks }
 }

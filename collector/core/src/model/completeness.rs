@@ -68,6 +68,12 @@ pub struct HookCoverage {
     pub absent: String,
     /// `untried`, `seen`, `missed`, `refused`.
     pub canary: String,
+    /// Why the known call is never made, or was refused.
+    #[serde(default)]
+    pub canary_why: String,
     pub seen_ns: u64,
     pub skipped: u64,
+    /// Absent where the kernel does not say, or nothing can be missed.
+    #[serde(default)]
+    pub missed: Option<u64>,
 }

@@ -1,4 +1,5 @@
-//! An agent tries its own hooks: known calls are made, their records are waited for, and what came of it reaches the collector.
+//! An agent tries its own hooks: known calls are made, their records are waited for, and what came of it reaches the collector, where it says by
+//! which way each event came in.
 
 use std::process::Command;
 use std::time::Duration;
@@ -78,6 +79,11 @@ fn a_node_says_which_hooks_work() -> Result<()> {
         assert!(!own || is_begin, "what the canary does is no event: {event}");
         assert!(!event.to_string().contains("mayfly-canary-"), "{event}");
     }
+    let coverage = collector.ask(&["coverage", "--node", NODE])?;
+    let tier = said(&coverage["coverage"]["hooks"], "exec", "tier").context("the tier of exec")?;
+    let execs = collector.ask(&["events", "--node", NODE, "--kind", "exec"])?;
+    let execs = execs["events"].as_array().context("events")?;
+    assert!(!execs.is_empty() && execs.iter().all(|event| event["tier"] == tier), "{tier}: {execs:?}");
     eventually("the agent to say that it is ready", Duration::from_secs(30), || {
         let mut ready = Command::new(place.program("mayfly-agent"));
         let said = ready.arg("ready").arg("--config").arg(&agent.configuration).output()?;

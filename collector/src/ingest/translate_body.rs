@@ -61,6 +61,7 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
             version: started.version,
             boot_id: started.boot_id,
             kernel_release: started.kernel_release,
+            refusals: started.hooks.iter().filter(|hook| !hook.refusals.is_empty()).map(refusals).collect(),
             refused_hooks: started.hooks.into_iter().filter(is_refused).map(refused_hook).collect(),
             replay: started.replay,
         },
@@ -103,7 +104,8 @@ fn coverage(wire: v1::Coverage) -> Coverage {
             missed,
         }
     };
-    Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks }
+    // The moment stands in the event around it.
+    Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks, boot_ns: 0 }
 }
 
 fn exec(wire: v1::Exec) -> Exec {
@@ -219,6 +221,14 @@ fn loss_reason(wire: i32) -> &'static str {
         Ok(v1::LossReason::NotReceived) => super::translate::NOT_RECEIVED,
         Ok(v1::LossReason::Unspecified) | Err(_) => "unknown",
     }
+}
+
+fn refusals(hook: &v1::Hook) -> (String, Vec<String>) {
+    let words = |refusal: &v1::HookRefusal| match refusal.program.as_str() {
+        "" => format!("not by {}: {}", refusal.tier, refusal.why),
+        program => format!("not by {} {program}: {}", refusal.tier, refusal.why),
+    };
+    (hook.name.clone(), hook.refusals.iter().map(words).collect())
 }
 
 fn refused_hook(hook: v1::Hook) -> String {

@@ -44,6 +44,9 @@ pub struct Coverage {
     pub ready: bool,
     /// What was missing, in words.
     pub lacks: Vec<String>,
+    /// The moment on the node's boot clock, on which `seen_ns` is counted too.
+    #[serde(default)]
+    pub boot_ns: u64,
 }
 
 impl Coverage {

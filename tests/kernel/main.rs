@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "tests are named as sentences")]
 
+mod canary;
 mod cgroup;
 mod evasion;
 mod file;

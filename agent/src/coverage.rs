@@ -1,14 +1,13 @@
 //! What is covered, and how that is known: for each hook the tier that this kernel grants, what the canary saw of it, and how often the
-//! kernel skipped its programs. Takes the hooks and each round of the canary; gives an event where something changed, and says whether
+//! kernel left out its programs. Takes the hooks and each round of the canary; gives an event where something changed, and says whether
 //! the node is ready. Never calls a hook covered that was only attached and then missed its canary.
 
 use std::collections::BTreeMap;
 
-use ebpf_common::hook::HOOKS;
 use proto::v1::{CanaryOutcome, Coverage as Wire, Hook, HookCoverage, HookRefusal};
 
-use crate::canary::{CanaryError, Round, Tried};
-use crate::kernel::{HookState, Refusal};
+use crate::canary::{self, CanaryError, Round, Tried};
+use crate::kernel::{HookState, LeftOut, Refusal};
 
 /// Without a change it is told this often, so that a report has it near each of its moments.
 const EVERY_NS: u64 = 300 * 1_000_000_000;
@@ -19,8 +18,8 @@ const NEEDED: [&str; 3] = ["process", "privilege", "kernel"];
 /// A record may come late once on a node that is overloaded; twice in a row it does not come.
 const MISSES_TO_FAIL: u32 = 2;
 
-/// How often the kernel skipped a hook's programs, by the hook's name: they would have run inside themselves.
-pub type Skipped = BTreeMap<&'static str, u64>;
+/// Why a record did not come from a hook that works.
+const OVER_BUDGET: &str = "the canary's cgroup was over its budget, so that its record was counted and not told";
 
 /// All hooks.
 #[derive(Debug)]
@@ -28,17 +27,26 @@ pub struct Coverage {
     hooks: Vec<Covered>,
     canary_error: String,
     told_ns: u64,
-    told: Vec<(CanaryOutcome, u64)>,
+    told: Vec<Told>,
+    /// By noun, as of the round before.
+    throttled: BTreeMap<&'static str, u64>,
 }
+
+/// What is told anew where it changed.
+type Told = (CanaryOutcome, String, u64, Option<u64>);
 
 #[derive(Debug)]
 struct Covered {
     state: HookState,
     outcome: CanaryOutcome,
+    /// Why its call is never made, or was refused.
+    why: String,
     /// Rounds in a row in which its records did not come.
     missed: u32,
     seen_ns: u64,
     skipped: u64,
+    /// Nothing where the kernel does not say.
+    missed_by_probe: Option<u64>,
 }
 
 impl Coverage {
@@ -47,23 +55,36 @@ impl Coverage {
         let covered = |state: &HookState| Covered {
             state: state.clone(),
             outcome: CanaryOutcome::Untried,
+            why: canary::why(state.name).unwrap_or_default().to_owned(),
             missed: 0,
             seen_ns: 0,
             skipped: 0,
+            missed_by_probe: None,
         };
-        Self { hooks: hooks.iter().map(covered).collect(), canary_error: String::new(), told_ns: 0, told: Vec::new() }
+        Self {
+            hooks: hooks.iter().map(covered).collect(),
+            canary_error: String::new(),
+            told_ns: 0,
+            told: Vec::new(),
+            throttled: BTreeMap::new(),
+        }
     }
 
     /// Takes a round at this moment of the boot clock. Gives what is to be told, if something changed or it is time.
-    pub fn judge(&mut self, round: &Result<Round, CanaryError>, skipped: &Skipped, now_ns: u64) -> Option<Wire> {
+    pub fn judge(&mut self, round: &Result<Round, CanaryError>, left_out: &LeftOut, now_ns: u64) -> Option<Wire> {
         let error = round.as_ref().err().map_or_else(String::new, |error| crate::deliver::chain(error));
         let changed = error != self.canary_error;
         self.canary_error = error;
         for hook in &mut self.hooks {
-            hook.judge(round.as_deref().unwrap_or_default(), now_ns);
-            hook.skipped = skipped.get(hook.state.name).copied().unwrap_or(0);
+            let noun = hook.state.noun;
+            let counted = |all: &BTreeMap<&str, u64>| all.get(noun).copied().unwrap_or(0);
+            let is_throttled = counted(&left_out.throttled) > counted(&self.throttled);
+            hook.judge(round.as_deref().unwrap_or_default(), is_throttled, now_ns);
+            hook.skipped = left_out.skipped.get(hook.state.name).copied().unwrap_or(0);
+            hook.missed_by_probe = left_out.missed.get(hook.state.name).copied();
         }
-        let now: Vec<_> = self.hooks.iter().map(|hook| (hook.outcome, hook.skipped)).collect();
+        self.throttled.clone_from(&left_out.throttled);
+        let now: Vec<_> = self.hooks.iter().map(Covered::told).collect();
         if !changed && now == self.told && now_ns.saturating_sub(self.told_ns) < EVERY_NS {
             return None;
         }
@@ -77,7 +98,7 @@ impl Coverage {
         let lacks = needed.filter_map(|hook| {
             let state = &hook.state;
             match hook.outcome {
-                _ if !state.attached => Some(format!("{} has no hook: {}", state.name, state.refusal())),
+                _ if state.is_refused() => Some(format!("{} has no hook: {}", state.name, state.refusal())),
                 CanaryOutcome::Missed => Some(format!("{} is attached and told nothing of a known call", state.name)),
                 _ => None,
             }
@@ -91,8 +112,10 @@ impl Coverage {
             // The refusals stand where the agent started: they do not change.
             hook: Some(Hook { refusals: Vec::new(), ..hook(&covered.state) }),
             canary: covered.outcome.into(),
+            canary_why: covered.why.clone(),
             seen_ns: covered.seen_ns,
             skipped: covered.skipped,
+            missed: covered.missed_by_probe,
         };
         let lacks = self.lacks();
         Wire { hooks: self.hooks.iter().map(covered).collect(), ready: lacks.is_empty(), lacks }
@@ -106,6 +129,7 @@ pub fn hook(state: &HookState) -> Hook {
         noun: state.noun.to_owned(),
         tier: state.tier.to_owned(),
         attached: state.attached,
+        absent: state.absent.to_owned(),
         refusal: state.refusal(),
         programs: state.programs.iter().map(|&name| name.to_owned()).collect(),
         refusals: state.refusals.iter().map(refusal).collect(),
@@ -117,22 +141,30 @@ fn refusal(refusal: &Refusal) -> HookRefusal {
 }
 
 impl Covered {
-    fn judge(&mut self, round: &[Tried], now_ns: u64) {
-        let kinds = HOOKS.iter().find(|hook| hook.name == self.state.name).map_or(&[][..], |hook| hook.kinds);
-        let mut tried = round.iter().filter(|it| kinds.iter().any(|kind| *kind as u16 == it.kind)).peekable();
-        if !self.state.attached || tried.peek().is_none() {
+    fn told(&self) -> Told {
+        (self.outcome, self.why.clone(), self.skipped, self.missed_by_probe)
+    }
+
+    /// Where the canary's cgroup was over its budget meanwhile, a record that did not come says nothing of the hook.
+    fn judge(&mut self, round: &[Tried], is_throttled: bool, now_ns: u64) {
+        let tried: Vec<&Tried> = round.iter().filter(|it| it.hook == self.state.name).collect();
+        // Of a hook that is not there nothing can come.
+        if !self.state.attached || tried.is_empty() {
             return;
         }
-        let (mut came, mut refused) = (true, true);
-        for one in tried {
-            came &= one.came;
-            refused &= !one.refusal.is_empty();
+        let made: Vec<_> = tried.iter().filter(|it| it.refusal.is_empty()).collect();
+        let came = made.iter().all(|it| it.came);
+        if !came && is_throttled {
+            OVER_BUDGET.clone_into(&mut self.why);
+            return;
         }
-        self.missed = if came || refused { 0 } else { self.missed + 1 };
-        if came {
-            (self.outcome, self.seen_ns) = (CanaryOutcome::Seen, now_ns);
-        } else if refused {
+        self.missed = if came { 0 } else { self.missed + 1 };
+        self.why =
+            tried.iter().map(|it| it.refusal.as_str()).find(|why| !why.is_empty()).unwrap_or_default().to_owned();
+        if made.is_empty() {
             self.outcome = CanaryOutcome::Refused;
+        } else if came {
+            (self.outcome, self.seen_ns) = (CanaryOutcome::Seen, now_ns);
         } else if self.missed >= MISSES_TO_FAIL {
             self.outcome = CanaryOutcome::Missed;
         }
@@ -147,20 +179,21 @@ mod tests {
 
     fn state(name: &'static str, noun: &'static str, refusal_text: &str) -> HookState {
         let attached = refusal_text.is_empty();
-        let refusal = |why: &str| Refusal { tier: "tracepoint", program: "", why: why.to_owned() };
+        let refusal = |why: &str| Refusal { tier: "tracepoint", program: "", why: why.to_owned(), is_absent: false };
         let refusals = if attached { Vec::new() } else { vec![refusal(refusal_text)] };
         HookState {
             name,
             noun,
             tier: if attached { "tracepoint" } else { "none" },
             attached,
+            absent: "",
             programs: Vec::new(),
             refusals,
         }
     }
 
     fn tried(kind: Kind, came: bool, refusal: &str) -> Tried {
-        Tried { kind: kind as u16, came, refusal: refusal.to_owned() }
+        Tried { hook: "exec".to_owned(), number: kind as u16, came, refusal: refusal.to_owned() }
     }
 
     /// Two hooks through these rounds, a second apart: what was told of each round, and what is missing at the end.
@@ -169,7 +202,7 @@ mod tests {
         let mut told = Vec::new();
         for (second, round) in (1..).zip(rounds) {
             let round = Ok(round.to_vec());
-            let wire = coverage.judge(&round, &Skipped::new(), second * 1_000_000_000);
+            let wire = coverage.judge(&round, &LeftOut::default(), second * 1_000_000_000);
             let hook = |hook: &HookCoverage| format!("{:?} {}", hook.canary(), hook.seen_ns / 1_000_000_000);
             told.push(wire.map_or_else(|| "-".to_owned(), |wire| hook(&wire.hooks[0])));
         }
@@ -198,11 +231,54 @@ mod tests {
     }
 
     #[test]
+    fn of_two_calls_the_one_that_was_made_decides_and_the_others_refusal_is_said() {
+        let mut coverage = Coverage::new(&[state("exec", "process", "")]);
+        let round = vec![tried(Kind::Exec, true, ""), tried(Kind::Exec, false, "not permitted")];
+        let told = coverage.judge(&Ok(round), &LeftOut::default(), 1).expect("the first is told");
+        assert_eq!(told.hooks[0].canary(), CanaryOutcome::Seen);
+        assert_eq!(told.hooks[0].canary_why, "not permitted");
+    }
+
+    #[test]
+    fn a_record_that_was_over_the_budget_is_not_missed() {
+        let mut coverage = Coverage::new(&[state("exec", "process", "")]);
+        let missed = || Ok(vec![tried(Kind::Exec, false, "")]);
+        for throttled in 1..4 {
+            let left_out = LeftOut { throttled: BTreeMap::from([("process", throttled)]), ..LeftOut::default() };
+            let _told = coverage.judge(&missed(), &left_out, throttled);
+            assert_eq!((coverage.hooks[0].missed, coverage.hooks[0].why.as_str()), (0, OVER_BUDGET));
+        }
+        let quiet = LeftOut { throttled: BTreeMap::from([("process", 3)]), ..LeftOut::default() };
+        let _told = coverage.judge(&missed(), &quiet, 5);
+        assert_eq!(coverage.hooks[0].missed, 1, "nothing more was throttled");
+    }
+
+    #[test]
+    fn a_hook_that_is_not_tried_says_why() {
+        let mut coverage = Coverage::new(&[state("kexec", "kernel", "")]);
+        let told = coverage.judge(&Ok(vec![tried(Kind::Exec, true, "")]), &LeftOut::default(), 1).expect("told");
+        assert_eq!(told.hooks[0].canary(), CanaryOutcome::Untried);
+        assert_eq!(told.hooks[0].canary_why, canary::why("kexec").expect("it has a reason"));
+    }
+
+    #[test]
+    fn what_this_kernel_cannot_do_is_not_missing() {
+        let absent =
+            HookState { absent: "this kernel cannot load modules", ..state("module", "kernel", "no such call") };
+        let mut coverage = Coverage::new(&[absent]);
+        assert_eq!(coverage.lacks(), Vec::<String>::new());
+        let told = coverage.judge(&Ok(Vec::new()), &LeftOut::default(), 1).expect("the first is told");
+        let hook = told.hooks[0].hook.as_ref().expect("it is there");
+        assert_eq!((hook.attached, hook.absent.as_str()), (false, "this kernel cannot load modules"));
+        assert_eq!(hook.refusal, "");
+    }
+
+    #[test]
     fn a_needed_hook_that_was_refused_keeps_the_node_from_being_ready_and_a_canary_that_is_gone_too() {
         let mut coverage = Coverage::new(&[state("exec", "process", "no BTF"), state("unlink", "file", "not granted")]);
         assert_eq!(coverage.lacks(), ["exec has no hook: not by tracepoint: no BTF"]);
         let gone = Err(CanaryError::Word { line: "x".to_owned() });
-        let told = coverage.judge(&gone, &Skipped::new(), 1).expect("it changed");
+        let told = coverage.judge(&gone, &LeftOut::default(), 1).expect("it changed");
         assert!(!told.ready);
         assert_eq!(told.lacks[1], "no canary: the canary answered \"x\"");
     }

@@ -94,7 +94,7 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
             Ok(record) => {
                 let class = Class::from_number(record.header.class).map_or(crate::loss::ALL, Class::name);
                 self.ledger.sequence(class, u32::from(record.header.cpu), record.header.sequence);
-                if self.canary.takes(&record.header) {
+                if self.canary.takes(&record.header, crate::canary::number(&record)) {
                     self.health.count(Counter::Canary);
                     self.accounting.read(&record.header, false);
                     return;

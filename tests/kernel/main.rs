@@ -3,12 +3,14 @@
 #![forbid(unsafe_code)]
 #![allow(missing_docs, reason = "tests are named as sentences")]
 
+mod canary;
 mod cgroup;
 mod evasion;
 mod file;
 mod file_change;
 mod guard;
 mod kernel;
+mod missing_field;
 mod network;
 mod network_payload;
 mod network_socket;

@@ -1,5 +1,5 @@
 //! The agent's side of the canary: starts it, asks for a round, and waits for its records. Takes a program and folders; gives for each
-//! kind whether it was tried and whether it came. A canary that is gone or hangs is started anew.
+//! record that was to come whether the call was made and whether it came. A canary that is gone or hangs is started anew.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
@@ -45,12 +45,14 @@ pub enum CanaryError {
     },
 }
 
-/// One kind of record in a round.
+/// One record that a round was to bring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tried {
-    /// The kind's number.
-    pub kind: u16,
-    /// Its record came.
+    /// The hook that it speaks for.
+    pub hook: String,
+    /// What it shows.
+    pub number: u16,
+    /// It came.
     pub came: bool,
     /// Why the call could not be made; empty where it was.
     pub refusal: String,
@@ -132,7 +134,8 @@ impl Rounds {
         let end = Instant::now() + self.arrival;
         loop {
             for tried in &mut round {
-                tried.came = self.sighted.count(tried.kind) > before.get(usize::from(tried.kind)).copied().unwrap_or(0);
+                let known = before.get(usize::from(tried.number)).copied().unwrap_or(0);
+                tried.came = tried.refusal.is_empty() && self.sighted.count(tried.number) > known;
             }
             let over = Instant::now() >= end || self.stop.load(Ordering::Relaxed);
             if over || round.iter().all(|tried| tried.came || !tried.refusal.is_empty()) {
@@ -200,12 +203,13 @@ impl Running {
     }
 }
 
-/// A line of the answer: the kind's number, and `ok` or why not.
+/// A line of the answer: a hook, the number that its record shows, and `ok` or why not.
 fn tried(line: &str) -> Result<Tried, CanaryError> {
     let word = || CanaryError::Word { line: line.to_owned() };
-    let (kind, outcome) = line.split_once(' ').ok_or_else(word)?;
-    let kind = kind.parse().map_err(|_| word())?;
-    Ok(Tried { kind, came: false, refusal: if outcome == "ok" { String::new() } else { outcome.to_owned() } })
+    let (hook, rest) = line.split_once(' ').ok_or_else(word)?;
+    let (number, outcome) = rest.split_once(' ').ok_or_else(word)?;
+    let (hook, number) = (hook.to_owned(), number.parse().map_err(|_| word())?);
+    Ok(Tried { hook, number, came: false, refusal: if outcome == "ok" { String::new() } else { outcome.to_owned() } })
 }
 
 #[cfg(test)]
@@ -227,7 +231,7 @@ mod tests {
         match rounds.make() {
             Ok(round) => {
                 let lines: Vec<String> =
-                    round.iter().map(|it| format!("{} {} {}", it.kind, it.came, it.refusal)).collect();
+                    round.iter().map(|it| format!("{} {} {} {}", it.hook, it.number, it.came, it.refusal)).collect();
                 lines.join("\n")
             }
             Err(error) => error.to_string(),
@@ -237,8 +241,8 @@ mod tests {
     #[test]
     fn what_was_refused_is_not_waited_for_and_what_did_not_come_is_said() {
         let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(check(folder.path(), "2 not permitted\\nend\\n"), "2 false not permitted");
-        assert_eq!(check(folder.path(), "2 ok\\nend\\n"), "2 false ");
+        assert_eq!(check(folder.path(), "exec 2 not permitted\\nend\\n"), "exec 2 false not permitted");
+        assert_eq!(check(folder.path(), "exec 2 ok\\nend\\n"), "exec 2 false ");
     }
 
     #[test]

@@ -123,7 +123,7 @@ pub struct Recorder {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Canary {
-    /// Between two rounds. Default 10 s; 1 s … 10 m. Less: a millisecond of processor time more often. More: a hook that fell silent is
+    /// Between two rounds. Default 10 s; 1 s … 10 m. Less: a few milliseconds of processor time more often. More: a hook that fell silent is
     /// noticed later, after two rounds.
     #[serde(deserialize_with = "quantity::duration")]
     pub every: Duration,

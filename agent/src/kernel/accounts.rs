@@ -91,6 +91,15 @@ impl Accounts {
         Ok(all)
     }
 
+    /// What a cgroup was over its budget with so far, by class: counted, and not told. Of one without an account nothing was.
+    pub(super) fn throttled(&self, cgroup_id: u64) -> BTreeMap<&'static str, u64> {
+        let payer = self.payer(cgroup_id).unwrap_or(cgroup_id);
+        let Ok(bytes) = self.table.get(&payer, 0) else { return BTreeMap::new() };
+        let account = account(&bytes);
+        let throttled = |class: Class| account.ended[class as usize][Outcome::Throttled as usize];
+        Class::ALL.into_iter().map(|class| (class.name(), throttled(class))).collect()
+    }
+
     /// The container's cgroup that pays for one below it.
     pub(super) fn payer(&self, cgroup_id: u64) -> Option<u64> {
         self.payers.get(&cgroup_id, 0).ok()

@@ -1,6 +1,7 @@
 //! One hook after the other: tries its ways, the best first, and keeps the kernel's own words where it refuses one. Takes the
 //! shared table of hooks; gives what stands. A refusal never stops the next way, nor the next hook.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::fs::File;
@@ -15,6 +16,7 @@ use aya::programs::{
 use aya::{Btf, Ebpf};
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
 
+use super::places;
 use super::tiers::Tiers;
 
 /// A hook, and the way by which it is attached.
@@ -28,6 +30,8 @@ pub struct HookState {
     pub tier: &'static str,
     /// Whether its records come.
     pub attached: bool,
+    /// What this kernel cannot do at all, so that there is nothing to see and nothing to attach; empty elsewhere.
+    pub absent: &'static str,
     /// The programs that are in the kernel for it.
     pub programs: Vec<&'static str>,
     /// What was not granted: better ways, and places that this kernel does not have.
@@ -43,12 +47,19 @@ pub struct Refusal {
     pub program: &'static str,
     /// In the kernel's words.
     pub why: String,
+    /// The place is not there at all.
+    pub is_absent: bool,
 }
 
 impl HookState {
-    /// Why it is not attached; empty where it is.
+    /// It is not there, although there would be something to see.
+    pub fn is_refused(&self) -> bool {
+        !self.attached && self.absent.is_empty()
+    }
+
+    /// Why it is refused; empty where it is not.
     pub fn refusal(&self) -> String {
-        if self.attached {
+        if !self.is_refused() {
             return String::new();
         }
         let words: Vec<String> = self.refusals.iter().map(ToString::to_string).collect();
@@ -71,6 +82,8 @@ pub(super) struct Ground<'a> {
     pub(super) types: &'a Btf,
     /// The root of the version 2 cgroup tree.
     pub(super) cgroups: &'a Path,
+    /// Programs that need what this kernel does not have, and what that is.
+    pub(super) lacks: &'a BTreeMap<String, String>,
     /// What is worth a try.
     pub(super) tiers: Tiers,
 }
@@ -83,9 +96,9 @@ pub(super) fn attach(ebpf: &mut Ebpf, ground: &mut Ground<'_>) -> Vec<HookState>
 /// No hook at all, for one reason that holds for every way.
 pub(super) fn refused(why: &str) -> Vec<HookState> {
     let refused = |hook: &Hook| {
-        let refusal = |way: &Way| Refusal { tier: way.tier.name(), program: "", why: why.to_owned() };
+        let refusal = |way: &Way| Refusal { tier: way.tier.name(), program: "", why: why.to_owned(), is_absent: false };
         let (name, noun, refusals) = (hook.name, hook.noun, hook.ways.iter().map(refusal).collect());
-        HookState { name, noun, tier: "none", attached: false, programs: Vec::new(), refusals }
+        HookState { name, noun, tier: "none", attached: false, absent: "", programs: Vec::new(), refusals }
     };
     HOOKS.iter().map(refused).collect()
 }
@@ -99,6 +112,7 @@ fn state(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hook: &Hook) -> HookState {
         noun: hook.noun,
         tier: "none",
         attached: false,
+        absent: "",
         programs: Vec::new(),
         refusals: Vec::new(),
     };
@@ -106,10 +120,14 @@ fn state(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hook: &Hook) -> HookState {
         let whole = by(ebpf, ground, way, &mut state);
         // What the last way grants in part is better than nothing, and is said to be a part.
         let is_last = number + 1 == hook.ways.len();
-        if whole || is_last && !state.programs.is_empty() {
+        if !state.programs.is_empty() && (whole || is_last) {
             state.tier = way.tier.name();
             state.attached = whole;
             break;
+        }
+        // All of them are optional. Whether the kernel does not have the places or only refused them is not the same.
+        if whole && state.refusals.iter().filter(|refusal| refusal.tier == way.tier.name()).all(|it| it.is_absent) {
+            state.absent = hook.absence;
         }
         state.programs.clear();
         for program in way.programs {
@@ -123,19 +141,15 @@ fn state(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hook: &Hook) -> HookState {
 fn by(ebpf: &mut Ebpf, ground: &mut Ground<'_>, way: &Way, state: &mut HookState) -> bool {
     let tier = way.tier.name();
     if let Some(why) = ground.tiers.refusal(way.tier) {
-        state.refusals.push(Refusal { tier, program: "", why: why.to_owned() });
+        state.refusals.push(Refusal { tier, program: "", why: why.to_owned(), is_absent: false });
         return false;
     }
     let mut whole = true;
     for program in way.programs {
-        match one(ebpf, ground, program) {
+        match granted(ebpf, ground, program, way.tier) {
             Ok(()) => state.programs.push(program.name),
-            Err(refused) => {
-                let why = words(&refused);
-                if is_forbidden(&refused) && way.tier != Tier::Tracepoint {
-                    ground.tiers.refuse(way.tier, format!("as of {}: {why}", program.name));
-                }
-                state.refusals.push(Refusal { tier, program: program.name, why });
+            Err(refusal) => {
+                state.refusals.push(refusal);
                 whole &= program.optional;
             }
         }
@@ -144,6 +158,24 @@ fn by(ebpf: &mut Ebpf, ground: &mut Ground<'_>, way: &Way, state: &mut HookState
         }
     }
     whole
+}
+
+/// Loads and attaches a program, or says why not. One that would read or hang where nothing is, is never loaded.
+fn granted(ebpf: &mut Ebpf, ground: &mut Ground<'_>, program: &Program, tier: Tier) -> Result<(), Refusal> {
+    let refusal = |why, is_absent| Refusal { tier: tier.name(), program: program.name, why, is_absent };
+    if let Some(why) = places::missing(ground.types, program.attach) {
+        return Err(refusal(why, true));
+    }
+    if let Some(lack) = ground.lacks.get(program.name) {
+        return Err(refusal(lack.clone(), false));
+    }
+    one(ebpf, ground, program).map_err(|refused| {
+        let why = words(&refused);
+        if is_forbidden(&refused) && tier != Tier::Tracepoint {
+            ground.tiers.refuse(tier, format!("as of {}: {why}", program.name));
+        }
+        refusal(why, false)
+    })
 }
 
 fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
@@ -264,7 +296,7 @@ fn words(error: &ProgramError) -> String {
         let log = verifier_log.to_string();
         let lines: Vec<&str> = log.lines().filter(|line| !line.starts_with("processed ")).collect();
         let end = lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join(" / ");
-        return format!("{io_error}: {end}");
+        return if end.is_empty() { io_error.to_string() } else { format!("{io_error}: {end}") };
     }
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -285,6 +317,14 @@ mod tests {
     fn the_ways_of_a_hook_stand_from_the_best_to_the_last_resort() {
         for hook in HOOKS {
             assert!(hook.ways.is_sorted_by(|one, next| one.tier > next.tier), "{}", hook.name);
+        }
+    }
+
+    #[test]
+    fn a_hook_that_a_kernel_may_be_built_without_says_what_such_a_kernel_cannot_do() {
+        for hook in HOOKS {
+            let mut programs = hook.ways.iter().flat_map(|way| way.programs);
+            assert_eq!(programs.all(|program| program.optional), !hook.absence.is_empty(), "{}", hook.name);
         }
     }
 

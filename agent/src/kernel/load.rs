@@ -1,6 +1,7 @@
 //! Brings the kernel programs in: offsets and settings as constants, rings by the page size of this machine, then each hook on
 //! its own. Takes a [`KernelConfig`]; gives a [`Kernel`], or the reason why not one program could work.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -85,10 +86,14 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     };
     let known = known(&config.types);
     let layout = known.as_ref().map_or(&Layout::UNKNOWN, |(layout, _)| layout);
-    let mut ebpf = object(config, layout, &sensitive, own::cgroup(&root))?;
+    let own_cgroup = own::cgroup(&root);
+    let mut ebpf = object(config, layout, &sensitive, own_cgroup)?;
     fill(&mut ebpf, config, &sensitive)?;
     let hooks = match &known {
-        Ok((_, types)) => attach(&mut ebpf, config, types, &root)?,
+        Ok((layout, types)) => {
+            let lacks = layout.lacks(OBJECT).map_err(LoadError::Object)?;
+            attach(&mut ebpf, config, types, &root, &lacks)?
+        }
         Err(why) => {
             tracing::error!(why, "no kernel program can be loaded: this node is not watched");
             hooks::refused(why)
@@ -122,6 +127,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         programs: Mutex::new(ebpf),
         sensitive,
         root,
+        own_cgroup,
     })
 }
 
@@ -227,13 +233,19 @@ fn table(ebpf: &mut Ebpf, name: &'static str, keys: &Keys) -> Result<(), LoadErr
 }
 
 /// Attaches in a thread that ends then, because filesystems may have to be mounted for it alone.
-fn attach(ebpf: &mut Ebpf, config: &KernelConfig, types: &Btf, root: &Path) -> Result<Vec<HookState>, LoadError> {
+fn attach(
+    ebpf: &mut Ebpf,
+    config: &KernelConfig,
+    types: &Btf,
+    root: &Path,
+    lacks: &BTreeMap<String, String>,
+) -> Result<Vec<HookState>, LoadError> {
     let work = || {
         if let Err(cause) = mounts::show_tracing() {
             tracing::warn!(%cause, "tracefs cannot be shown: hooks on system calls will be refused");
         }
         let tiers = Tiers::look(config.highest_tier);
-        hooks::attach(ebpf, &mut Ground { types, cgroups: root, tiers })
+        hooks::attach(ebpf, &mut Ground { types, cgroups: root, lacks, tiers })
     };
     thread::scope(|scope| {
         let thread =

@@ -9,9 +9,12 @@ mod config;
 mod cost;
 mod hooks;
 mod load;
+mod missed;
 mod mounts;
+mod needs;
 mod offsets;
 mod own;
+mod places;
 mod quarantine;
 mod ring;
 mod sensitive;
@@ -56,6 +59,18 @@ pub struct Kernel {
     barrier: Result<Arc<Barrier>, String>,
     sensitive: SensitiveList,
     root: PathBuf,
+    own_cgroup: u64,
+}
+
+/// What was not told, and why. Where the kernel does not say, there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// By hook: how often its programs would have run inside themselves.
+    pub skipped: BTreeMap<&'static str, u64>,
+    /// By hook: how often too many waited in the function at whose end its programs hang.
+    pub missed: BTreeMap<&'static str, u64>,
+    /// By noun: what the agent's own cgroup, which is its canary's too, was over its budget with.
+    pub throttled: BTreeMap<&'static str, u64>,
 }
 
 /// A map of the kernel programs could not be changed.
@@ -91,9 +106,11 @@ impl Kernel {
         self.rings.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    /// How often the kernel left out a hook's program because it would have interrupted itself, since it was loaded.
-    pub fn skipped(&self) -> BTreeMap<&'static str, u64> {
-        skipped::read(&self.programs.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What was not told since the programs were loaded.
+    pub fn left_out(&self) -> LeftOut {
+        let programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
+        let (skipped, missed) = (skipped::read(&programs), missed::read(&programs, &self.hooks));
+        LeftOut { skipped, missed, throttled: self.books().throttled(self.own_cgroup) }
     }
 
     /// Records lost since the last call, by class and reason; empty where none was.

@@ -8,7 +8,8 @@ use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
-const TRACING: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+/// Where tracefs is.
+pub(super) const TRACING: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
 const SECURITY: &str = "/sys/kernel/security";
 /// The active security modules, a comma between them.
 pub(super) const MODULES: &str = "/sys/kernel/security/lsm";

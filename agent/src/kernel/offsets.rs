@@ -1,14 +1,18 @@
 //! Where this kernel keeps the fields that the programs read. Takes the kernel's own description of its types; gives every
-//! offset, or the name of a field without which nothing works. Never guesses: a field that is not there is absent.
+//! offset, and for each program the field that it cannot do without and this kernel does not have. Never guesses: a field that is not
+//! there is absent.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use aya::EbpfError;
 use ebpf_common::offsets::{ABSENT, Field, Offsets};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::btf::{BtfError, Types};
+use super::needs;
 use crate::config::OWN_TYPES;
 
 /// Where overlayfs is a module, its structures are described here, once it is loaded.
@@ -35,19 +39,13 @@ pub(super) enum OffsetError {
         #[source]
         cause: BtfError,
     },
-    /// A field is missing.
-    #[error("this kernel has no {structure}.{member}")]
-    Field {
-        /// The structure.
-        structure: &'static str,
-        /// The field.
-        member: &'static str,
-    },
 }
 
 /// What the programs must know about this kernel.
 pub(super) struct Layout {
     pub(super) offsets: Offsets,
+    /// The numbers of the fields that some program needs and this kernel does not have.
+    missing: Vec<usize>,
     /// `sched_process_exit` says itself whether the last thread ended.
     pub(super) exit_says_group_dead: bool,
     /// Programs may have the current task with its type.
@@ -66,6 +64,7 @@ impl Layout {
     /// Nothing is known: no program can be loaded with it.
     pub(super) const UNKNOWN: Self = Self {
         offsets: Offsets::ABSENT,
+        missing: Vec::new(),
         exit_says_group_dead: false,
         typed_task: false,
         registers_in_stack: 0,
@@ -78,15 +77,11 @@ pub(super) fn layout(described: &Path) -> Result<Layout, OffsetError> {
     let kernel = types(described, None)?;
     let overlay = Path::new(OVERLAY);
     let overlay = if fs::metadata(overlay).is_ok() { Some(types(overlay, Some(&kernel))?) } else { None };
-    let mut values = Vec::with_capacity(Offsets::FIELDS.len());
-    for field in Offsets::FIELDS {
-        let found = find(&kernel, field).or_else(|| overlay.as_ref().and_then(|types| find(types, field)));
-        match found {
-            Some(value) => values.push(value),
-            None if !field.required => values.push(ABSENT),
-            None => return Err(OffsetError::Field { structure: field.structure, member: field.member }),
-        }
-    }
+    let find = |field| find(&kernel, field).or_else(|| overlay.as_ref().and_then(|types| find(types, field)));
+    let found: Vec<Option<u32>> = Offsets::FIELDS.iter().map(find).collect();
+    let values: Vec<u32> = found.iter().map(|value| value.unwrap_or(ABSENT)).collect();
+    let without = found.iter().zip(Offsets::FIELDS).enumerate();
+    let missing = without.filter(|(_, (value, field))| field.required && value.is_none()).map(|(number, _)| number);
     let mut offsets = Offsets::read_from_bytes(values.as_bytes()).expect("one number for each field");
     overlay_without_types(&mut offsets, &kernel);
     // Its own context, the task, and since 6.16 the answer.
@@ -99,6 +94,7 @@ pub(super) fn layout(described: &Path) -> Result<Layout, OffsetError> {
     let uring_arguments = points.iter().find_map(|point| kernel.tracepoint_arguments(point)).unwrap_or(0);
     Ok(Layout {
         offsets,
+        missing: missing.collect(),
         exit_says_group_dead,
         // Its type is the kernel's own word, whatever a file says of it.
         typed_task: kernel.has_helper("BPF_FUNC_get_current_task_btf") && fs::metadata(OWN_TYPES).is_ok(),
@@ -116,6 +112,28 @@ fn overlay_without_types(offsets: &mut Offsets, kernel: &Types<'_>) {
         && let Some(size) = kernel.size_of("inode")
     {
         (offsets.ovl_inode_vfs, offsets.ovl_inode_upper) = (0, size);
+    }
+}
+
+impl Layout {
+    /// Which programs of the object cannot work on this kernel, and what it lacks for them.
+    pub(super) fn lacks(&self, object: &[u8]) -> Result<BTreeMap<String, String>, EbpfError> {
+        if self.missing.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let lack = |(program, reads): (String, needs::Reads)| {
+            let missing = self.missing.iter().filter(|number| reads.fields.contains(number));
+            let names: Vec<String> = missing.filter_map(|number| Offsets::FIELDS.get(*number)).map(name).collect();
+            (!names.is_empty()).then(|| (program, format!("this kernel has no {}", names.join(", "))))
+        };
+        Ok(needs::of(object)?.into_iter().filter_map(lack).collect())
+    }
+}
+
+fn name(field: &Field) -> String {
+    match field.member {
+        "" => field.structure.to_owned(),
+        member => format!("{}.{member}", field.structure),
     }
 }
 
@@ -156,6 +174,7 @@ mod tests {
             return;
         }
         let layout = layout(Path::new(OWN_TYPES)).expect("the offsets of this kernel");
+        assert_eq!(layout.missing, Vec::<usize>::new());
         assert_ne!(layout.offsets.task_tgid, ABSENT);
         assert_eq!(layout.offsets.task_pid + 4, layout.offsets.task_tgid);
     }

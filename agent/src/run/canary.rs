@@ -63,7 +63,7 @@ impl Keeper {
             if let Err(error) = &round {
                 tracing::warn!(error = crate::deliver::chain(error), "the canary made no round");
             }
-            if let Some(told) = coverage.judge(&round, &self.kernel.skipped(), self.clock.now().boot_ns) {
+            if let Some(told) = coverage.judge(&round, &self.kernel.left_out(), self.clock.now().boot_ns) {
                 for lack in &told.lacks {
                     tracing::warn!(lack, "the node is not ready");
                 }

@@ -41,6 +41,8 @@ pub struct CheckedHook {
     pub tier: String,
     /// Whether this kernel grants it.
     pub attached: bool,
+    /// What this kernel cannot do at all, so that there is nothing to see; empty elsewhere.
+    pub absent: String,
     /// The programs that would be in the kernel for it.
     pub programs: Vec<String>,
     /// What is not granted: better ways, and places that this kernel does not have; each in the kernel's words.
@@ -106,6 +108,7 @@ fn hook(state: &crate::kernel::HookState) -> CheckedHook {
         noun: state.noun.to_owned(),
         tier: state.tier.to_owned(),
         attached: state.attached,
+        absent: state.absent.to_owned(),
         programs: state.programs.iter().map(|&name| name.to_owned()).collect(),
         refusals: state.refusals.iter().map(ToString::to_string).collect(),
     }
@@ -128,9 +131,12 @@ impl fmt::Display for Check {
             return writeln!(out, "hooks      none: {}", self.refusal);
         }
         for hook in &self.hooks {
-            let granted = if hook.attached { "granted" } else { "refused" };
-            let programs = hook.programs.join(", ");
-            writeln!(out, "{granted}    {:<10} {:<12} {:<12} {programs}", hook.noun, hook.tier, hook.name)?;
+            let (granted, what) = match hook.absent.as_str() {
+                "" if hook.attached => ("granted", hook.programs.join(", ")),
+                "" => ("refused", hook.programs.join(", ")),
+                absent => ("absent ", absent.to_owned()),
+            };
+            writeln!(out, "{granted}    {:<10} {:<12} {:<12} {what}", hook.noun, hook.tier, hook.name)?;
             for refusal in &hook.refusals {
                 writeln!(out, "           {:<10} {refusal}", "")?;
             }

@@ -20,6 +20,9 @@ pub struct Wanted {
     /// In the container of this full id.
     #[arg(long)]
     container: Option<String>,
+    /// Of this kind: `exec`, `file_open`, `connect`, … Another word is answered with all of them.
+    #[arg(long)]
+    kind: Option<String>,
     /// Not earlier than this: `2026-11-21T18:10:23Z`.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     from: Option<u64>,
@@ -39,7 +42,7 @@ pub(super) fn moment(text: &str) -> Result<u64, String> {
 /// Prints them.
 pub(crate) async fn show(client: &Client, wanted: &Wanted, json: bool) -> Result<()> {
     let mut query = format!("/events?limit={}", wanted.limit);
-    for (name, value) in [("node", &wanted.node), ("container", &wanted.container)] {
+    for (name, value) in [("node", &wanted.node), ("container", &wanted.container), ("kind", &wanted.kind)] {
         if let Some(value) = value {
             query.extend(["&", name, "=", &quote(value)]);
         }

@@ -27,11 +27,16 @@ pub(super) const CASE: &str = "Examples:
 
 pub(super) const EVENTS: &str = "Examples:
   mayfly events --node node-1 --from 2026-11-21T18:10:00Z --to 2026-11-21T18:12:00Z
-  mayfly events --limit 1000 --json";
+  mayfly events --kind exec --container 5f5a2c0e
+  mayfly events --limit 1000 --json | jq '.events[] | .tier'";
 
 pub(super) const COMPLETENESS: &str = "Examples:
   mayfly completeness --node node-1 --from 2026-11-21T18:10:00Z --to 2026-11-21T18:12:00Z
   mayfly completeness --container 5f5a2c0e --from 2026-11-21T18:10:00Z --to 2026-11-21T18:12:00Z --json";
+
+pub(super) const COVERAGE: &str = "Examples:
+  mayfly coverage --node node-1
+  mayfly coverage --node node-1 --at 2026-11-21T18:10:00Z --json | jq '.coverage.hooks[] | select(.canary != \"seen\")'";
 
 pub(super) const PLAN: &str = "Examples:
   mayfly plan MF-2026-0001                        the newest plan, with its digest

@@ -4,6 +4,7 @@
 mod cases;
 mod client;
 mod completeness;
+mod coverage;
 mod events;
 mod evidence;
 mod examples;
@@ -61,6 +62,9 @@ pub enum Command {
     /// Of a container or a node and a time: what was seen, what became of it, and whether that adds up.
     #[command(after_help = examples::COMPLETENESS)]
     Completeness(completeness::Wanted),
+    /// What a node watches, by which way into its kernel, and whether that was seen to work.
+    #[command(after_help = examples::COVERAGE)]
+    Coverage(coverage::Wanted),
     /// The newest plan of a case.
     #[command(after_help = examples::PLAN)]
     Plan {
@@ -185,6 +189,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Case { id } => cases::one(&client, &id, json).await,
         Command::Events(wanted) => events::show(&client, &wanted, json).await,
         Command::Completeness(wanted) => completeness::show(&client, &wanted, json).await,
+        Command::Coverage(wanted) => coverage::show(&client, &wanted, json).await,
         Command::Plan { id, new, speaker } => plans::plan(&client, &id, new, speaker, json).await,
         Command::Approve { id, plan, deny, speaker } => plans::word(&client, &id, &plan, deny, speaker, json).await,
         Command::Undo { id, plan, speaker } => plans::undo(&client, &id, plan, speaker, json).await,

@@ -108,9 +108,12 @@ fn translate(place: &Place<'_>, wire: v1::Event) -> NodeEvent {
         pid: wire.pid,
         start_ns: wire.start_ns,
     };
-    let Some(body) = body(wire_body, &key) else {
+    let Some(mut body) = body(wire_body, &key) else {
         return lost(place, MALFORMED);
     };
+    if let Body::Coverage(coverage) = &mut body {
+        coverage.boot_ns = wire.boot_ns;
+    }
     NodeEvent {
         node: place.node.to_owned(),
         log_id: place.log_id.to_owned(),

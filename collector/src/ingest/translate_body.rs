@@ -62,7 +62,8 @@ pub(super) fn body(wire: Wire, key: &impl Fn(v1::ProcessKey) -> ProcessKey) -> O
             version: started.version,
             boot_id: started.boot_id,
             kernel_release: started.kernel_release,
-            refused_hooks: started.hooks.into_iter().filter(|hook| !hook.attached).map(refused_hook).collect(),
+            refusals: started.hooks.iter().filter(|hook| !hook.refusals.is_empty()).map(refusals).collect(),
+            refused_hooks: started.hooks.into_iter().filter(is_refused).map(refused_hook).collect(),
             replay: started.replay,
         },
         Wire::Coverage(coverage) => Body::Coverage(Box::new(self::coverage(coverage))),
@@ -74,6 +75,11 @@ fn loss(wire: v1::Loss) -> Body {
     Body::Loss { reason: loss_reason(wire.reason).to_owned(), class, count, from_ns, to_ns }
 }
 
+/// A kernel that cannot do what a hook would see refuses nothing.
+fn is_refused(hook: &v1::Hook) -> bool {
+    !hook.attached && hook.absent.is_empty()
+}
+
 fn coverage(wire: v1::Coverage) -> Coverage {
     let hook = |covered: v1::HookCoverage| {
         let canary = match covered.canary() {
@@ -82,13 +88,25 @@ fn coverage(wire: v1::Coverage) -> Coverage {
             v1::CanaryOutcome::Missed => "missed",
             v1::CanaryOutcome::Refused => "refused",
         };
-        let v1::HookCoverage { seen_ns, skipped, hook, .. } = covered;
+        let v1::HookCoverage { seen_ns, skipped, missed, canary_why, hook, .. } = covered;
         let hook = hook.unwrap_or_default();
         let tier = if hook.attached { hook.tier } else { String::new() };
-        let (name, noun, refusal, canary) = (hook.name, hook.noun, hook.refusal, canary.to_owned());
-        HookCoverage { name, noun, tier, refusal, canary, seen_ns, skipped }
+        let v1::Hook { name, noun, refusal, absent, .. } = hook;
+        HookCoverage {
+            name,
+            noun,
+            tier,
+            refusal,
+            absent,
+            canary: canary.to_owned(),
+            canary_why,
+            seen_ns,
+            skipped,
+            missed,
+        }
     };
-    Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks }
+    // The moment stands in the event around it.
+    Coverage { hooks: wire.hooks.into_iter().map(hook).collect(), ready: wire.ready, lacks: wire.lacks, boot_ns: 0 }
 }
 
 fn exec(wire: v1::Exec) -> Exec {
@@ -207,6 +225,14 @@ fn loss_reason(wire: i32) -> &'static str {
         Ok(v1::LossReason::NotReceived) => super::translate::NOT_RECEIVED,
         Ok(v1::LossReason::Unspecified) | Err(_) => "unknown",
     }
+}
+
+fn refusals(hook: &v1::Hook) -> (String, Vec<String>) {
+    let words = |refusal: &v1::HookRefusal| match refusal.program.as_str() {
+        "" => format!("not by {}: {}", refusal.tier, refusal.why),
+        program => format!("not by {} {program}: {}", refusal.tier, refusal.why),
+    };
+    (hook.name.clone(), hook.refusals.iter().map(words).collect())
 }
 
 fn refused_hook(hook: v1::Hook) -> String {

@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod captures;
 pub mod completeness;
 pub mod config;
+pub mod covered;
 pub mod execute;
 pub mod gather;
 pub mod ledger;

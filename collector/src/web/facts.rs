@@ -9,15 +9,17 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::response::Problem;
-use crate::respond::completeness;
+use crate::respond::{completeness, covered};
 use crate::store::events::query::{LIMIT, Question};
+use crate::store::events::row::KINDS;
 
-/// `?node=…&container=…&from=…&to=…&limit=…`, times in nanoseconds since 1970.
+/// `?node=…&container=…&kind=…&from=…&to=…&limit=…`, times in nanoseconds since 1970.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     node: Option<String>,
     container: Option<String>,
+    kind: Option<String>,
     from: Option<u64>,
     to: Option<u64>,
     limit: Option<usize>,
@@ -25,9 +27,17 @@ pub(crate) struct Asked {
 
 pub(crate) async fn events(State(context): State<Context>, Query(asked): Query<Asked>) -> Result<Json<Value>, Problem> {
     let limit = asked.limit.unwrap_or(100).min(LIMIT);
+    let kind = match asked.kind {
+        Some(name) => match KINDS.iter().find(|kind| **kind == name) {
+            Some(kind) => Some(*kind),
+            None => return Err(Problem::wrong(format!("no kind {name:?}; kinds are {}", KINDS.join(", ")))),
+        },
+        None => None,
+    };
     let question = Question {
         node: asked.node,
         container: asked.container,
+        kind,
         from_ns: asked.from,
         to_ns: asked.to,
         limit: Some(limit.saturating_add(1)),
@@ -36,7 +46,29 @@ pub(crate) async fn events(State(context): State<Context>, Query(asked): Query<A
     let mut found = context.store.events.query(&question).await.map_err(|error| Problem::broken(&error))?;
     let more = found.len() > limit;
     found.truncate(limit);
+    let found = covered::with_tiers(&context.store, found).await.map_err(|error| Problem::broken(&error))?;
     Ok(Json(json!({"events": found, "more": more})))
+}
+
+/// `?at=…`, nanoseconds since 1970.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AsOf {
+    at: Option<u64>,
+}
+
+pub(crate) async fn coverage(
+    State(context): State<Context>,
+    Path(name): Path<String>,
+    Query(asked): Query<AsOf>,
+) -> Result<Json<Value>, Problem> {
+    let told = covered::at(&context.store, &name, asked.at.map(Moment::exact)).await;
+    match told.map_err(|error| Problem::broken(&error))? {
+        Some(coverage) => Ok(Json(coverage)),
+        None => Err(Problem::wrong(format!(
+            "{name} has told nothing of its coverage: `mayfly nodes` says who was ever connected"
+        ))),
+    }
 }
 
 pub(crate) async fn nodes(State(context): State<Context>) -> Result<Json<Value>, Problem> {

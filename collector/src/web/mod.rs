@@ -64,6 +64,7 @@ pub fn router(context: Context) -> Router {
         .route("/status", get(facts::status))
         .route("/nodes", get(facts::nodes))
         .route("/nodes/{name}", post(facts::add_node))
+        .route("/nodes/{name}/coverage", get(facts::coverage))
         .route("/events", get(facts::events))
         .route("/losses", get(facts::losses))
         .route("/completeness", get(facts::completeness))

@@ -109,4 +109,7 @@ pub struct Hook {
     pub kinds: &'static [Kind],
     /// The ways to it, the best first.
     pub ways: &'static [Way],
+    /// Where none of its places is there, this is why: what such a kernel cannot do, so that there is nothing to see. Empty: every
+    /// kernel has some of them.
+    pub absence: &'static str,
 }

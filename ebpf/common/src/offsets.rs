@@ -13,7 +13,7 @@ pub struct Field {
     pub structure: &'static str,
     /// The member, through others with `.`; names that other kernels use follow after `|`. Empty: the structure's size.
     pub member: &'static str,
-    /// Without it the programs cannot work at all.
+    /// A program that reads it cannot do without it, and is not loaded where it is absent.
     pub required: bool,
 }
 
@@ -184,7 +184,6 @@ offsets! {
     module_name: "module" "name" (optional),
     bpf_program_type: "bpf_prog" "type" (optional),
     bpf_program_attach_type: "bpf_prog" "expected_attach_type" (optional),
-    bpf_program_length: "bpf_prog" "len" (optional),
     bpf_program_aux: "bpf_prog" "aux" (optional),
     bpf_aux_id: "bpf_prog_aux" "id" (optional),
     bpf_aux_name: "bpf_prog_aux" "name" (optional),

@@ -44,6 +44,9 @@ pub struct Coverage {
     pub ready: bool,
     /// What was missing, in words.
     pub lacks: Vec<String>,
+    /// The moment on the node's boot clock, on which `seen_ns` is counted too.
+    #[serde(default)]
+    pub boot_ns: u64,
 }
 
 impl Coverage {
@@ -63,8 +66,17 @@ pub struct HookCoverage {
     pub tier: String,
     /// Why it is not attached, or not by a better tier.
     pub refusal: String,
+    /// What the kernel cannot do at all, so that there is nothing to see.
+    #[serde(default)]
+    pub absent: String,
     /// `untried`, `seen`, `missed`, `refused`.
     pub canary: String,
+    /// Why the known call is never made, or was refused.
+    #[serde(default)]
+    pub canary_why: String,
     pub seen_ns: u64,
     pub skipped: u64,
+    /// Absent where the kernel does not say, or nothing can be missed.
+    #[serde(default)]
+    pub missed: Option<u64>,
 }

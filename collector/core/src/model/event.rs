@@ -1,5 +1,6 @@
 //! What a node saw, in the words of judgement. Takes what `collector::ingest::translate` made from the wire; never holds a wire type.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -276,6 +277,9 @@ pub enum Body {
         boot_id: String,
         kernel_release: String,
         refused_hooks: Vec<String>,
+        /// By hook: better ways, or parts of the one taken, that the kernel does not grant.
+        #[serde(default)]
+        refusals: BTreeMap<String, Vec<String>>,
         replay: bool,
     },
     Accounting(Box<Accounting>),

@@ -17,6 +17,7 @@ pub mod network;
 pub mod privilege;
 pub mod process;
 pub mod time;
+pub mod told_by;
 
 pub use audit::{AuditEntry, AuditSource};
 pub use case::{Case, CaseId, CaseStatus, Severity, Verdict};

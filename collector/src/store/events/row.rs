@@ -34,8 +34,57 @@ pub fn origin(actor: &Actor) -> &'static str {
     }
 }
 
+/// All kinds, as the lake calls them and people ask for them.
+pub const KINDS: &[&str] = &[
+    "fork",
+    "exec",
+    "exit",
+    "file_open",
+    "file_unlink",
+    "file_rename",
+    "file_chmod",
+    "file_change",
+    "connect",
+    "accept",
+    "close",
+    "datagram_flow",
+    "dns",
+    "client_hello",
+    "socket",
+    "credentials_changed",
+    "process_reached",
+    "namespaces_changed",
+    "root_changed",
+    "userfault_made",
+    "key_used",
+    "module_changed",
+    "bpf_used",
+    "perf_event_opened",
+    "kexec_loaded",
+    "uring_made",
+    "uring_registered",
+    "uring_requested",
+    "mount_changed",
+    "sysctl_written",
+    "self_tamper",
+    "container_seen",
+    "container_gone",
+    "loss",
+    "trigger",
+    "capture_sealed",
+    "accounting",
+    "coverage",
+    "agent_started",
+];
+
 /// The columns of a body.
 pub fn row(body: &Body) -> Row {
+    let row = columns(body);
+    debug_assert!(KINDS.contains(&row.kind), "{} is a kind that nobody can ask for", row.kind);
+    row
+}
+
+fn columns(body: &Body) -> Row {
     match body {
         Body::Fork { child } => {
             rest("fork", &[("child_pid", Number(child.pid.into())), ("child_start_ns", Number(child.start_ns))])

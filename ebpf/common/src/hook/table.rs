@@ -49,7 +49,12 @@ const fn functions(tier: Tier, programs: &'static [Program]) -> Way {
 }
 
 const fn hook(name: &'static str, noun: &'static str, kinds: &'static [Kind], ways: &'static [Way]) -> Hook {
-    Hook { name, noun, kinds, ways }
+    Hook { name, noun, kinds, ways, absence: "" }
+}
+
+/// A hook whose places some kernels are built without.
+const fn unless(absence: &'static str, hook: Hook) -> Hook {
+    Hook { absence, ..hook }
 }
 
 /// The oldest kernel that is supported.

@@ -1,6 +1,6 @@
 //! The rows of the noun privilege.
 
-use super::{Attach, Hook, OLDEST, Program, Tier, Way, hook, on, syscall, syscall_if_any, tracepoints};
+use super::{Attach, Hook, OLDEST, Program, Tier, Way, hook, on, syscall, syscall_if_any, tracepoints, unless};
 use crate::header::Kind;
 
 /// The begin of a call that this machine may not have.
@@ -75,25 +75,31 @@ pub(super) const ROOT: Hook = hook(
     &[tracepoints(OLDEST, &[syscall("chroot_end", "chroot"), syscall("pivot_root_end", "pivot_root")])],
 );
 
-pub(super) const USERFAULT: Hook = hook(
-    "userfault",
-    "privilege",
-    &[Kind::Userfault],
-    &[tracepoints(OLDEST, &[syscall_if_any("userfaultfd_end", "userfaultfd")])],
+pub(super) const USERFAULT: Hook = unless(
+    "this kernel leaves page faults to no process",
+    hook(
+        "userfault",
+        "privilege",
+        &[Kind::Userfault],
+        &[tracepoints(OLDEST, &[syscall_if_any("userfaultfd_end", "userfaultfd")])],
+    ),
 );
 
-pub(super) const KEY: Hook = hook(
-    "key",
-    "privilege",
-    &[Kind::Key],
-    &[tracepoints(
-        OLDEST,
-        &[
-            syscall_if_any("keyctl_end", "keyctl"),
-            syscall_if_any("key_end", "add_key"),
-            syscall_if_any("key_end", "request_key"),
-        ],
-    )],
+pub(super) const KEY: Hook = unless(
+    "this kernel keeps no keys",
+    hook(
+        "key",
+        "privilege",
+        &[Kind::Key],
+        &[tracepoints(
+            OLDEST,
+            &[
+                syscall_if_any("keyctl_end", "keyctl"),
+                syscall_if_any("key_end", "add_key"),
+                syscall_if_any("key_end", "request_key"),
+            ],
+        )],
+    ),
 );
 
 pub(super) const EXECUTABLE: Hook = hook(

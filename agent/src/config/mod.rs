@@ -3,6 +3,7 @@
 //! not silently be the default.
 
 mod bounds;
+mod kernel;
 mod kubernetes;
 mod quantity;
 mod runtimes;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use bounds::{line_at, line_of, size, span, within};
+pub use kernel::KernelKeeps;
 pub use kubernetes::Kubernetes;
 pub use quantity::{Bytes, parse_duration};
 pub use runtimes::Runtimes;
@@ -36,6 +38,8 @@ pub struct Config {
     pub log: LogBounds,
     /// The flight recorder.
     pub recorder: Recorder,
+    /// What the kernel keeps while the agent restarts.
+    pub kernel: KernelKeeps,
     /// How often it is tried whether the hooks work.
     pub canary: Canary,
     /// Which files are watched.
@@ -197,6 +201,7 @@ impl Default for Config {
             collector: None,
             log: LogBounds::default(),
             recorder: Recorder::default(),
+            kernel: KernelKeeps::default(),
             canary: Canary::default(),
             files: Files::default(),
             budget: Budget::default(),
@@ -371,6 +376,7 @@ impl Config {
         span("recorder.before", self.recorder.before, seconds(1)..=seconds(86_400).min(log.max_age))?;
         within("budget.files", self.budget.files, 0..=1_000_000)?;
         within("budget.connections", self.budget.connections, 0..=1_000_000)?;
+        span("kernel.away", self.kernel.away, seconds(10)..=seconds(86_400))?;
         span("canary.every", self.canary.every, seconds(1)..=seconds(600))?;
         within("runtimes.sockets", self.runtimes.sockets.len(), 0..=16)?;
         span("runtimes.timeout", self.runtimes.timeout, millis(10)..=seconds(30))?;

@@ -14,6 +14,7 @@ use aya::programs::{
 use aya::{Btf, Ebpf};
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
 
+use super::gate::Gates;
 use super::tiers::Tiers;
 
 /// A hook, and the way by which it is attached.
@@ -72,6 +73,10 @@ pub(super) struct Ground<'a> {
     pub(super) cgroups: &'a Path,
     /// What is worth a try.
     pub(super) tiers: Tiers,
+    /// What programs stand behind, where they are to outlive this process.
+    pub(super) gates: Option<Gates>,
+    /// What does not outlive it all the same, and why.
+    pub(super) not_kept: Vec<String>,
 }
 
 /// Attaches every hook, but for the programs of a quarantine, which are loaded only.
@@ -103,6 +108,9 @@ fn state(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hook: &Hook) -> HookState {
         state.programs.clear();
         for program in way.programs {
             ebpf.program_mut(program.name).map(unload);
+            if let Some(gates) = &mut ground.gates {
+                gates.give_up(program);
+            }
         }
     }
     state
@@ -135,51 +143,82 @@ fn by(ebpf: &mut Ebpf, ground: &mut Ground<'_>, way: &Way, state: &mut HookState
     whole
 }
 
-fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
+fn one(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
     let program = ebpf.program_mut(hung.name).ok_or(ProgramError::NotLoaded)?;
-    let types = ground.types;
+    // One program may hang at many calls.
+    if program.fd().is_err() {
+        load(program, hung, ground.types)?;
+    }
+    let Some(gates) = ground.gates.as_mut().filter(|_| hung.attach != Attach::Quarantine) else {
+        return fasten(program, hung, ground.cgroups);
+    };
+    let fd = program.fd()?.try_clone()?;
+    let Err(error) = gates.hang(ground.types, ground.cgroups, hung, &fd) else { return Ok(()) };
+    // A place that this kernel does not have refuses here as well.
+    fasten(program, hung, ground.cgroups)?;
+    ground.not_kept.push(format!("{}: {}", hung.name, crate::deliver::chain(&error)));
+    Ok(())
+}
+
+/// Brings a program in for its place.
+pub(super) fn load(program: &mut aya::programs::Program, hung: &Program, types: &Btf) -> Result<(), ProgramError> {
     match hung.attach {
-        Attach::Lsm(point) => {
-            let program: &mut Lsm = program.try_into()?;
-            program.load(point, types)?;
-            program.attach().map(drop)
-        }
+        Attach::Lsm(point) => <&mut Lsm>::try_from(program)?.load(point, types),
         Attach::Fentry(names) => {
             let program: &mut FEntry = program.try_into()?;
-            first(names, |name| program.load(name, types))?;
-            program.attach().map(drop)
+            first(names, |name| program.load(name, types))
         }
         Attach::Fexit(names) => {
             let program: &mut FExit = program.try_into()?;
-            first(names, |name| program.load(name, types))?;
-            program.attach().map(drop)
+            first(names, |name| program.load(name, types))
         }
+        Attach::Kprobe(_) | Attach::Kretprobe(_) => <&mut KProbe>::try_from(program)?.load(),
+        Attach::BtfTracepoint(point) => <&mut BtfTracePoint>::try_from(program)?.load(point, types),
+        Attach::Tracepoint { .. } | Attach::SyscallEnter(_) | Attach::SyscallExit(_) => {
+            <&mut TracePoint>::try_from(program)?.load()
+        }
+        Attach::RootCgroupAddress => <&mut CgroupSockAddr>::try_from(program)?.load(),
+        Attach::RootCgroupSysctl => <&mut CgroupSysctl>::try_from(program)?.load(),
+        Attach::RootCgroupEgress | Attach::RootCgroupIngress | Attach::Quarantine => {
+            <&mut CgroupSkb>::try_from(program)?.load()
+        }
+    }
+}
+
+/// Hangs a loaded program at its place, for as long as this process has it.
+fn fasten(program: &mut aya::programs::Program, hung: &Program, cgroups: &Path) -> Result<(), ProgramError> {
+    match hung.attach {
+        Attach::Lsm(_) => <&mut Lsm>::try_from(program)?.attach().map(drop),
+        Attach::Fentry(_) => <&mut FEntry>::try_from(program)?.attach().map(drop),
+        Attach::Fexit(_) => <&mut FExit>::try_from(program)?.attach().map(drop),
         Attach::Kprobe(names) | Attach::Kretprobe(names) => {
             let program: &mut KProbe = program.try_into()?;
-            program.load()?;
             first(names, |name| program.attach(name, 0).map(drop))
         }
-        Attach::BtfTracepoint(point) => {
-            let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(point, types)?;
-            program.attach().map(drop)
+        Attach::BtfTracepoint(_) => <&mut BtfTracePoint>::try_from(program)?.attach().map(drop),
+        Attach::Tracepoint { .. } | Attach::SyscallEnter(_) | Attach::SyscallExit(_) => {
+            let (category, name) = tracepoint(hung).ok_or(ProgramError::NotLoaded)?;
+            <&mut TracePoint>::try_from(program)?.attach(category, &name).map(drop)
         }
-        Attach::Tracepoint { category, name } => tracepoint(program.try_into()?, category, name),
-        Attach::SyscallEnter(call) => tracepoint(program.try_into()?, "syscalls", &format!("sys_enter_{call}")),
-        Attach::SyscallExit(call) => tracepoint(program.try_into()?, "syscalls", &format!("sys_exit_{call}")),
         Attach::RootCgroupAddress => {
-            let program: &mut CgroupSockAddr = program.try_into()?;
-            program.load()?;
-            program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
+            <&mut CgroupSockAddr>::try_from(program)?.attach(File::open(cgroups)?, BESIDE_OTHERS).map(drop)
         }
         Attach::RootCgroupSysctl => {
-            let program: &mut CgroupSysctl = program.try_into()?;
-            program.load()?;
-            program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
+            <&mut CgroupSysctl>::try_from(program)?.attach(File::open(cgroups)?, BESIDE_OTHERS).map(drop)
         }
-        Attach::RootCgroupEgress => packets(ground, program.try_into()?, CgroupSkbAttachType::Egress),
-        Attach::RootCgroupIngress => packets(ground, program.try_into()?, CgroupSkbAttachType::Ingress),
-        Attach::Quarantine => <&mut CgroupSkb>::try_from(program)?.load(),
+        Attach::RootCgroupEgress => packets(cgroups, program.try_into()?, CgroupSkbAttachType::Egress),
+        Attach::RootCgroupIngress => packets(cgroups, program.try_into()?, CgroupSkbAttachType::Ingress),
+        Attach::Quarantine => Ok(()),
+    }
+}
+
+/// Category and name of a tracepoint as tracefs shows them.
+pub(super) fn tracepoint(hung: &Program) -> Option<(&'static str, String)> {
+    match hung.attach {
+        Attach::Tracepoint { category, name } => Some((category, name.to_owned())),
+        Attach::SyscallEnter(call) => Some(("syscalls", format!("sys_enter_{call}"))),
+        Attach::SyscallExit(call) => Some(("syscalls", format!("sys_exit_{call}"))),
+        _ => None,
     }
 }
 
@@ -197,21 +236,15 @@ fn unload(program: &mut aya::programs::Program) {
     };
 }
 
-fn packets(ground: &Ground<'_>, program: &mut CgroupSkb, direction: CgroupSkbAttachType) -> Result<(), ProgramError> {
-    program.load()?;
-    program.attach(File::open(ground.cgroups)?, direction, BESIDE_OTHERS).map(drop)
-}
-
-fn tracepoint(program: &mut TracePoint, category: &str, name: &str) -> Result<(), ProgramError> {
-    // One program may hang at many calls.
-    if program.fd().is_err() {
-        program.load()?;
-    }
-    program.attach(category, name).map(drop)
+fn packets(cgroups: &Path, program: &mut CgroupSkb, direction: CgroupSkbAttachType) -> Result<(), ProgramError> {
+    program.attach(File::open(cgroups)?, direction, BESIDE_OTHERS).map(drop)
 }
 
 /// Tries the names that a function has on one kernel and another; the last refusal stands.
-fn first(names: &str, mut attempt: impl FnMut(&str) -> Result<(), ProgramError>) -> Result<(), ProgramError> {
+pub(super) fn first<T>(
+    names: &str,
+    mut attempt: impl FnMut(&str) -> Result<T, ProgramError>,
+) -> Result<T, ProgramError> {
     let mut answer = Err(ProgramError::NotLoaded);
     for name in names.split('|') {
         answer = attempt(name);

@@ -1,19 +1,25 @@
-//! Finds the object with the kernel programs and tells the compiler where it is, as `MAYFLY_BPF_OBJECT`. Takes that variable
-//! from the environment, else looks where `cargo xtask ebpf` puts the object. Never builds it: that needs tools that a plain `cargo build` must not install.
+//! Finds the objects with the kernel programs and their gates, and tells the compiler where they are, as `MAYFLY_BPF_OBJECT` and
+//! `MAYFLY_GATE_OBJECT`. Takes the first from the environment, else looks where `cargo xtask ebpf` puts it; the other is `gate.o`
+//! beside it. Never builds them: that needs tools that a plain `cargo build` must not install.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 const VARIABLE: &str = "MAYFLY_BPF_OBJECT";
+const GATE_VARIABLE: &str = "MAYFLY_GATE_OBJECT";
+const GATE: &str = "gate.o";
 const BELOW_TARGET: &str = "mayfly/bpf/mayfly.o";
 
 fn main() {
     println!("cargo::rerun-if-env-changed={VARIABLE}");
     println!("cargo::rerun-if-changed=build.rs");
     let object = env::var_os(VARIABLE).map_or_else(from_target, |given| Some(PathBuf::from(given)));
-    if let Some(object) = object.filter(|object| object.is_file()) {
-        println!("cargo::rerun-if-changed={}", object.display());
-        println!("cargo::rustc-env={VARIABLE}={}", object.display());
+    let both = object.map(|object| (object.with_file_name(GATE), object));
+    if let Some((gate, object)) = both.filter(|(gate, object)| gate.is_file() && object.is_file()) {
+        for (variable, object) in [(VARIABLE, object), (GATE_VARIABLE, gate)] {
+            println!("cargo::rerun-if-changed={}", object.display());
+            println!("cargo::rustc-env={variable}={}", object.display());
+        }
     } else {
         println!("cargo::rerun-if-changed={BELOW_TARGET}");
         println!(

@@ -2,7 +2,7 @@
 //! record that was read whether it became an event; gives an `Accounting` event where anything happened. What is begun and not yet
 //! anything else is under way, and stands in the event: so each event adds up, and whatever never arrives is seen to be missing.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use ebpf_common::Class;
 use ebpf_common::account::{self, Account, SHARED};
@@ -12,7 +12,7 @@ use proto::v1::event::Body;
 use proto::v1::{self, Event};
 
 use crate::clock::Clock;
-use crate::kernel::Standing;
+use crate::kernel::{Standing, Told};
 use crate::loss::agent_event;
 
 /// Accounts of one event, so that no event is too long for its bound.
@@ -64,6 +64,8 @@ pub struct Accounting {
     /// What was read since the last report, by the cgroup that the record names.
     read: HashMap<u64, Reads>,
     known: BTreeMap<u64, Known>,
+    /// Accounts of which something changed that the next agent has to know.
+    changed: BTreeSet<u64>,
     gone: Vec<u64>,
 }
 
@@ -71,7 +73,24 @@ impl Accounting {
     /// Begins now: before the first record is read.
     pub fn new(clock: &Clock) -> Self {
         let (read, known) = (HashMap::new(), BTreeMap::new());
-        Self { since_ns: clock.now().wall_ns, after_position: 0, read, known, gone: Vec::new() }
+        let since_ns = clock.now().wall_ns;
+        Self { since_ns, after_position: 0, read, known, changed: BTreeSet::new(), gone: Vec::new() }
+    }
+
+    /// Goes on where an agent before this one ended.
+    pub fn resume(&mut self, told: Vec<(u64, Told)>) {
+        self.known.extend(told.into_iter().map(|(id, told)| (id, Known::from(told))));
+    }
+
+    /// What changed since the last question, for [`Accounting::resume`]; `None`: the account is closed.
+    pub fn take_changed(&mut self) -> Vec<(u64, Option<Told>)> {
+        let changed = std::mem::take(&mut self.changed).into_iter();
+        changed.map(|id| (id, self.known.get(&id).map(Told::from))).collect()
+    }
+
+    /// What was read until here is on no account that the kernel has.
+    pub fn forget_reads(&mut self) {
+        self.read.clear();
     }
 
     /// A record was read; `told`: an event was made of it.
@@ -108,9 +127,13 @@ impl Accounting {
         for Standing { cgroup_id, account, closed } in books.accounts {
             let known = self.known.entry(*cgroup_id).or_default();
             let container = container(*cgroup_id).unwrap_or_default();
+            let before = rows.len();
             rows.extend(Class::ALL.into_iter().filter_map(|class| known.row(*cgroup_id, container, account, class)));
             if *closed {
                 self.known.remove(cgroup_id);
+            }
+            if *closed || rows.len() > before {
+                self.changed.insert(*cgroup_id);
             }
         }
         let to_ns = clock.now().wall_ns;
@@ -129,12 +152,27 @@ impl Accounting {
         for (cgroup_id, reads) in self.read.drain() {
             let payer = (books.payer)(cgroup_id).unwrap_or(cgroup_id);
             let owner = if ids.contains(&payer) { payer } else { SHARED };
+            self.changed.insert(owner);
             let known = self.known.entry(owner).or_default();
             for (sum, read) in known.read.iter_mut().zip(reads) {
                 sum.told += read.told;
                 sum.silent += read.silent;
             }
         }
+    }
+}
+
+impl From<Told> for Known {
+    fn from(Told { account, told, read, under_way }: Told) -> Self {
+        let reads = |pairs: [[u64; 2]; Class::COUNT]| pairs.map(|[told, silent]| Read { told, silent });
+        Self { account, told: reads(told), read: reads(read), under_way }
+    }
+}
+
+impl From<&Known> for Told {
+    fn from(known: &Known) -> Self {
+        let pairs = |reads: Reads| reads.map(|Read { told, silent }| [told, silent]);
+        Self { account: known.account, told: pairs(known.told), read: pairs(known.read), under_way: known.under_way }
     }
 }
 

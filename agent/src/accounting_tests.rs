@@ -121,6 +121,28 @@ fn an_account_that_was_closed_begins_again_at_zero() {
 }
 
 #[test]
+fn the_next_agent_tells_the_rest_and_nothing_twice() {
+    let (mut accounting, mut before) = new();
+    accounting.read(&header(BELOW), true);
+    accounting.read(&header(CONTAINER), false);
+    let sent = |count| standing(CONTAINER, count + 2, &[(Outcome::Sent, count), (Outcome::Throttled, 2)]);
+    let told = check(&mut accounting, &mut before, &[sent(3)]);
+    assert_eq!(told, "shop 5 seen 3 emitted 2 throttled 1 told 1 silent 1 under way");
+    let kept: Vec<_> =
+        accounting.take_changed().into_iter().map(|(id, told)| (id, told.expect("it is open"))).collect();
+    assert!(accounting.take_changed().is_empty());
+
+    let (mut next, _) = new();
+    next.resume(kept);
+    next.read(&header(CONTAINER), true);
+    assert_eq!(check(&mut next, &mut before, &[sent(4)]), "shop 1 seen 1 emitted 1 told 1 under way");
+    let closed = Standing { closed: true, ..sent(4) };
+    next.read(&header(CONTAINER), true);
+    assert_eq!(check(&mut next, &mut before, &[closed]), "shop 1 told");
+    assert_eq!(next.take_changed(), [(CONTAINER, None)]);
+}
+
+#[test]
 fn no_event_is_longer_than_its_bound() {
     let (mut accounting, _) = new();
     let all: Vec<Standing> =

@@ -21,6 +21,7 @@ struct Shared {
     connected: AtomicBool,
     /// `None`: not known yet.
     lacks: Mutex<Option<Vec<String>>>,
+    not_kept: Mutex<Vec<String>>,
     counters: [AtomicU64; Counter::COUNT],
     runtimes: Standings,
 }
@@ -72,6 +73,9 @@ pub struct Picture {
     pub ready: bool,
     /// What is missing for that.
     pub lacks: Vec<String>,
+    /// What is not recorded while the agent is away, and why; empty: all is.
+    #[serde(default)]
+    pub not_kept: Vec<String>,
     /// See [`Counter`].
     pub records: u64,
     /// See [`Counter`].
@@ -125,6 +129,11 @@ impl Health {
         *self.shared.lacks.lock().unwrap_or_else(PoisonError::into_inner) = Some(lacks);
     }
 
+    /// Says what is not recorded while the agent is away.
+    pub fn set_not_kept(&self, what: Vec<String>) {
+        *self.shared.not_kept.lock().unwrap_or_else(PoisonError::into_inner) = what;
+    }
+
     /// How the container runtimes do: for those who talk with them.
     pub fn runtimes(&self) -> &Standings {
         &self.shared.runtimes
@@ -141,6 +150,7 @@ impl Health {
         Picture {
             ready: lacks.as_ref().is_some_and(Vec::is_empty),
             lacks: lacks.unwrap_or_else(|| vec!["the first round of the canary is not over".to_owned()]),
+            not_kept: self.shared.not_kept.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             connected: self.shared.connected.load(Ordering::Relaxed),
             records: self.get(Counter::Records),
             malformed: self.get(Counter::Malformed),

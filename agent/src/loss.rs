@@ -90,6 +90,11 @@ impl Ledger {
         *last = number.max(*last);
     }
 
+    /// The next number of each CPU and class is the first again.
+    pub fn begin_anew(&mut self) {
+        self.sequences.clear();
+    }
+
     /// The losses since the last report, as events; empty where nothing was lost.
     pub fn report(&mut self, clock: &Clock) -> Vec<Event> {
         self.settle_holes();
@@ -193,6 +198,17 @@ mod tests {
             ledger.sequence("process", 0, 2);
         };
         assert_eq!(check(fill, 5), "");
+    }
+
+    #[test]
+    fn numbers_that_begin_anew_leave_no_hole() {
+        let fill = |ledger: &mut Ledger| {
+            ledger.sequence("process", 0, 900);
+            ledger.begin_anew();
+            ledger.sequence("process", 0, 1);
+            ledger.sequence("process", 0, 3);
+        };
+        assert_eq!(check(fill, 5), "process LOSS_REASON_SEQUENCE_GAP 1");
     }
 
     #[test]

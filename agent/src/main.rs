@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use agent::config::Config;
+use agent::kernel::Uninstalled;
 use agent::run;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -43,6 +44,16 @@ enum Command {
   mayfly-agent ready --config /etc/mayfly/agent.toml
       Exit status 0: ready. 1: not, and standard error says what is missing.")]
     Ready,
+    /// Take everything out of the kernel that agents on this node left there: programs, tables, rings, quarantines. The log and the
+    /// captures stay. To be run when no agent runs; again does nothing.
+    #[command(after_help = "Examples:
+  mayfly-agent uninstall --config /etc/mayfly/agent.toml
+      Nothing of the agent is in the kernel any more.
+  mayfly-agent uninstall --json
+      The same, and how many of each as one JSON object.
+
+Exit status: 0 nothing is left, 1 something is (an agent runs, or the reason is on standard error).")]
+    Uninstall,
     /// Make known calls: what the agent starts to try whether its hooks work.
     #[command(hide = true)]
     Canary {
@@ -100,6 +111,7 @@ fn begin(arguments: &Arguments) -> anyhow::Result<()> {
         Some(Command::Ready) => run::ready(&config).context("not ready"),
         None | Some(Command::Probe { .. } | Command::Canary { .. }) => run::agent(&config).context("run the agent"),
         Some(Command::Check) => print_check(&config, arguments.json),
+        Some(Command::Uninstall) => uninstall(&config, arguments.json),
         Some(Command::Record { out, seconds }) => {
             let records = run::record(&config, out, seconds.map(std::time::Duration::from_secs))
                 .with_context(|| format!("record to {}", out.display()))?;
@@ -110,6 +122,21 @@ fn begin(arguments: &Arguments) -> anyhow::Result<()> {
             run::replay(&config, file).with_context(|| format!("replay {}", file.display()))
         }
     }
+}
+
+fn uninstall(config: &Config, json: bool) -> anyhow::Result<()> {
+    let folder = &config.kernel.pins;
+    let removed = agent::kernel::uninstall(folder).context("uninstall")?;
+    let Uninstalled { hooks, maps, quarantines } = removed;
+    let text = if json {
+        format!("{}\n", serde_json::to_string(&removed)?)
+    } else {
+        format!(
+            "removed {hooks} programs at hooks, {maps} tables and rings, {quarantines} quarantines of {}\n",
+            folder.display()
+        )
+    };
+    std::io::stdout().write_all(text.as_bytes()).context("print what was removed")
 }
 
 fn print_check(config: &Config, json: bool) -> anyhow::Result<()> {

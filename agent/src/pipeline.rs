@@ -6,13 +6,14 @@ use std::fs::File;
 use std::path::PathBuf;
 
 use ebpf_common::Class;
-use proto::v1::{Event, LossReason};
+use proto::v1::{Event, Loss, LossReason};
 
 use crate::accounting::{Accounting, Books};
 use crate::canary::Sighted;
 use crate::clock::Clock;
 use crate::decode::{Body, Record, decode};
 use crate::health::{Counter, Health};
+use crate::kernel::{Quiet, Told};
 use crate::log::Log;
 use crate::loss::Ledger;
 use crate::observe::Observer;
@@ -147,6 +148,31 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
         if let Some(position) = self.pass_on() {
             self.accounting.reported_at(position);
         }
+    }
+
+    /// Nothing was recorded for a while, nobody knows of how much.
+    pub fn away(&mut self, quiet: Quiet) {
+        let wall_ns = |boot_ns| self.clock.wall_ns(boot_ns).0;
+        let mut loss = Loss { class: crate::loss::ALL.to_owned(), ..Loss::default() };
+        loss.set_reason(LossReason::AgentAway);
+        (loss.from_ns, loss.to_ns) = (wall_ns(quiet.from_ns), wall_ns(quiet.to_ns));
+        self.event(crate::loss::event(&self.clock, loss));
+    }
+
+    /// The records that come now are of tables that were made anew: their numbers and accounts begin somewhere.
+    pub fn numbers_begin_anew(&mut self) {
+        self.ledger.begin_anew();
+        self.accounting.forget_reads();
+    }
+
+    /// What agents before this one told of the kernel's accounts is not told again.
+    pub fn resume_accounts(&mut self, told: Vec<(u64, Told)>) {
+        self.accounting.resume(told);
+    }
+
+    /// What the last reports told of the accounts, for the next agent.
+    pub fn take_told(&mut self) -> Vec<(u64, Option<Told>)> {
+        self.accounting.take_changed()
     }
 
     /// Cgroups whose removal was told since the last question.

@@ -8,7 +8,7 @@ use ebpf_common::Class;
 use ebpf_common::config::{COMPONENT, Component, MAX_SENSITIVE};
 use ebpf_common::loss::Outcome;
 
-use crate::{config, emit, offset, read};
+use crate::{agent, config, emit, offset, read};
 
 /// A [`Component`] in words.
 #[derive(Clone, Copy)]
@@ -42,7 +42,7 @@ const PSEUDO_TERMINALS: core::ops::RangeInclusive<u32> = 136..=143;
 pub fn excluded(class: Class) -> bool {
     let own = config!(own_pid);
     // SAFETY: takes nothing, gives a number.
-    if own == 0 || (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32 != own {
+    if own == 0 || (unsafe { bpf_get_current_pid_tgid() } >> 32) as u32 != own || !agent::is(own) {
         return false;
     }
     emit::count(class, Outcome::Excluded);

@@ -2,7 +2,7 @@
 //! them to stop an exec or drop a packet, and never wait.
 //!
 //! To be read in this order: `programs` (what hangs where), `identity` (who), `path` and `object` (which file), `emit` (the only way
-//! out), `account` (the books), `read` (the only reader of kernel and user memory).
+//! out), `account` (the books), `agent` (whether there is one), `read` (the only reader of kernel and user memory).
 #![no_std]
 #![no_main]
 // The barrier that keeps a bound where the verifier looks for it; see `read::bound`.
@@ -12,6 +12,7 @@
 #![allow(internal_features, reason = "the compiler offers this target no other way to add and read at once")]
 
 mod account;
+mod agent;
 mod emit;
 mod filter;
 mod identity;

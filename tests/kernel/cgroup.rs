@@ -170,8 +170,8 @@ fn a_quarantined_cgroup_reaches_what_is_allowed_and_nothing_else() {
     };
     assert_eq!(speak(), [true, true], "before");
     let allow = ["127.0.0.2/32".parse().expect("a network")];
-    let quarantine = watch.kernel.quarantine(&cgroup.0, &allow).expect("cut it off");
-    assert!(watch.kernel.quarantine(&cgroup.0, &allow).is_err(), "it is cut off already");
+    let quarantine = watch.kernel.quarantine(&cgroup.0, &allow, 0).expect("cut it off");
+    assert!(watch.kernel.quarantine(&cgroup.0, &allow, 0).is_err(), "it is cut off already");
     assert_eq!(speak(), [false, true], "while it stands");
     let packets = quarantine.release().expect("read the counters");
     assert!(packets.dropped_out > 0, "{packets:?}");

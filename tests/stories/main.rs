@@ -25,3 +25,4 @@ mod tampered_evidence_is_refused;
 mod the_minutes_before_the_trigger_are_in_the_evidence;
 mod the_same_case_prints_the_same_report;
 mod the_stage_is_set;
+mod what_happens_while_the_agent_restarts_is_told;

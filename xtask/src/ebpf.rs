@@ -1,5 +1,6 @@
-//! `cargo xtask ebpf`: builds the kernel programs into one object, where the agent's build script finds it. Takes the `ebpf`
-//! workspace; gives `<target>/mayfly/bpf/mayfly.o`. Leaves an object that did not change untouched, so that nothing is rebuilt.
+//! `cargo xtask ebpf`: builds the kernel programs into one object and the gates before them into another, where the agent's build
+//! script finds them. Takes the `ebpf` workspace; gives `<target>/mayfly/bpf/mayfly.o`, and `gate.o` beside it. Leaves an object that
+//! did not change untouched, so that nothing is rebuilt.
 
 use std::fs;
 use std::path::Path;
@@ -18,8 +19,8 @@ pub(crate) fn build(place: &Place) -> Result<()> {
     setup::require(&setup::bring(place, Scope::Build)?)?;
     let step = Step::begin(&place.logs(), "kernel programs: build")?;
     step.run(&mut cargo(place, "build"))?;
-    let built = place.own().join("ebpf").join(TARGET).join("release/mayfly");
-    let fresh = replace(&built, &place.object())?;
+    let built = place.own().join("ebpf").join(TARGET).join("release");
+    let fresh = replace(&built.join("mayfly"), &place.object())? | replace(&built.join("gate"), &place.gates())?;
     step.end(if fresh { "built" } else { "unchanged" });
     Ok(())
 }

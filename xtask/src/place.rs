@@ -55,6 +55,11 @@ impl Place {
         self.own().join("bpf/mayfly.o")
     }
 
+    /// The object with the gates, beside it.
+    pub(crate) fn gates(&self) -> PathBuf {
+        self.own().join("bpf/gate.o")
+    }
+
     /// The Python environment that holds the stand-in for AWS.
     pub(crate) fn venv(&self) -> PathBuf {
         self.own().join("venv")

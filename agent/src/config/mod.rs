@@ -3,10 +3,10 @@
 //! not silently be the default.
 
 mod bounds;
+mod kernel;
 mod kubernetes;
 mod quantity;
 mod runtimes;
-mod types;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,10 +14,10 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use bounds::{line_at, line_of, size, span, within};
+pub use kernel::{Kernel, OWN_TYPES};
 pub use kubernetes::Kubernetes;
 pub use quantity::{Bytes, parse_duration};
 pub use runtimes::Runtimes;
-pub use types::{Kernel, OWN_TYPES};
 
 /// A configuration file is a page of text; a larger one is another file.
 const FILE_BYTES: u64 = 1 << 20;
@@ -50,7 +50,7 @@ pub struct Config {
     pub runtimes: Runtimes,
     /// The cluster that the node is in.
     pub kubernetes: Kubernetes,
-    /// What the kernel does not say of itself.
+    /// What the kernel does not say of itself, and what it keeps while the agent restarts.
     pub kernel: Kernel,
     /// What the agent may do, and how much of it.
     pub respond: Respond,
@@ -376,6 +376,7 @@ impl Config {
         span("recorder.before", self.recorder.before, seconds(1)..=seconds(86_400).min(log.max_age))?;
         within("budget.files", self.budget.files, 0..=1_000_000)?;
         within("budget.connections", self.budget.connections, 0..=1_000_000)?;
+        span("kernel.away", self.kernel.away, seconds(10)..=seconds(86_400))?;
         span("canary.every", self.canary.every, seconds(1)..=seconds(600))?;
         within("runtimes.sockets", self.runtimes.sockets.len(), 0..=16)?;
         span("runtimes.timeout", self.runtimes.timeout, millis(10)..=seconds(30))?;

@@ -32,6 +32,10 @@ fn each_field_can_be_set() {
         backoff_min = "1s"
         backoff_max = "1m"
         timeout = "5s"
+        [kernel]
+        pins = ""
+        stay = false
+        away = "1h"
         [log]
         max_age = "10m"
         max_bytes = "64MiB"

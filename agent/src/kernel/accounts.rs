@@ -9,6 +9,9 @@ use ebpf_common::account::{self, Account, MAX_ACCOUNTS};
 use ebpf_common::loss::Outcome;
 use zerocopy::{FromBytes, IntoBytes};
 
+use super::absent_is_well;
+use super::told::{Keeper, Sums, Told};
+
 /// What is counted: the records of a class that had an outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Counted {
@@ -55,14 +58,45 @@ pub(super) struct Accounts {
     gone: VecDeque<(u64, u64)>,
     /// Each account, and since when it says so.
     known: BTreeMap<u64, (Account, u64)>,
-    closed: BTreeMap<Counted, u64>,
-    reported: BTreeMap<Counted, u64>,
+    closed: Sums,
+    reported: Sums,
+    /// What the next agent has to know of both; `None`: there is none that could.
+    keeper: Option<Keeper>,
+    kept: (Sums, Sums),
 }
 
 impl Accounts {
-    pub(super) fn new(table: HashMap<MapData, u64, Bytes>, payers: HashMap<MapData, u64, u64>) -> Self {
-        let (known, closed, reported) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { table, payers, gone: VecDeque::new(), known, closed, reported }
+    /// Goes on where the agent before this one ended, if there is word of it.
+    pub(super) fn new(
+        table: HashMap<MapData, u64, Bytes>,
+        payers: HashMap<MapData, u64, u64>,
+        keeper: Option<Keeper>,
+    ) -> Result<Self, MapError> {
+        let (reported, closed) = keeper.as_ref().map(Keeper::sums).transpose()?.unwrap_or_default();
+        let (known, kept) = (BTreeMap::new(), (reported.clone(), closed.clone()));
+        Ok(Self { table, payers, gone: VecDeque::new(), known, closed, reported, keeper, kept })
+    }
+
+    pub(super) fn told(&self) -> Result<Vec<(u64, Told)>, MapError> {
+        self.keeper.as_ref().map_or_else(|| Ok(Vec::new()), Keeper::all)
+    }
+
+    pub(super) fn keep_told(&mut self, changes: &[(u64, Option<Told>)]) -> Result<(), MapError> {
+        let Some(keeper) = &mut self.keeper else { return Ok(()) };
+        keeper.keep(changes)?;
+        let lost = |sums: &Sums| -> Sums {
+            sums.iter()
+                .filter(|(what, _)| Outcome::LOSSES.contains(&what.outcome))
+                .map(|(what, sum)| (*what, *sum))
+                .collect()
+        };
+        // The other sums change all the time, and nobody asks for what was told of them.
+        let now = (lost(&self.reported), self.closed.clone());
+        if now != self.kept {
+            keeper.keep_sums(&now.0, &now.1)?;
+            self.kept = now;
+        }
+        Ok(())
     }
 
     /// Every account in which something ever happened.
@@ -168,12 +202,5 @@ fn add(totals: &mut BTreeMap<Counted, u64>, account: &Account) {
         for outcome in Outcome::ALL {
             *totals.entry(Counted { class, outcome }).or_default() += account.ended[class as usize][outcome as usize];
         }
-    }
-}
-
-fn absent_is_well(removed: Result<(), MapError>) -> Result<(), MapError> {
-    match removed {
-        Err(MapError::KeyNotFound) => Ok(()),
-        other => other,
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ebpf_common::account::Budget;
 use ebpf_common::hook::Tier;
 
+use super::pins::PinConfig;
 use super::sensitive::SensitivePath;
 use crate::config::OWN_TYPES;
 
@@ -33,6 +34,11 @@ pub struct KernelConfig {
     pub host_mount_namespace: Option<u32>,
     /// Better ways into the kernel than this are not tried. Lower: what the worse ways do not see is not seen.
     pub highest_tier: Tier,
+    /// A reader that has not looked into the rings for so long hangs: nobody is stopped for it any more. Whether it has ended the kernel knows
+    /// by itself; a short span would let whoever keeps it from running switch the stops off.
+    pub hangs_after: Duration,
+    /// What outlives this process; `None`: nothing.
+    pub pins: Option<PinConfig>,
 }
 
 /// What each cgroup may send of what comes by the thousand. A cgroup below a container's shares that one's.
@@ -105,6 +111,8 @@ impl Default for KernelConfig {
             datagram_window: Duration::from_mins(1),
             host_mount_namespace: None,
             highest_tier: Tier::Lsm,
+            hangs_after: Duration::from_secs(30),
+            pins: None,
         }
     }
 }

@@ -4,6 +4,8 @@
 use aya::Ebpf;
 use aya::programs::ProgramError;
 
+use super::gate::Gates;
+
 /// The kernel's numbers of one program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgramCost {
@@ -18,7 +20,7 @@ pub struct ProgramCost {
 }
 
 /// Of every program that is in the kernel, by name.
-pub(super) fn costs(ebpf: &Ebpf) -> Result<Vec<ProgramCost>, ProgramError> {
+pub(super) fn costs(ebpf: &Ebpf, gates: Option<&Gates>) -> Result<Vec<ProgramCost>, ProgramError> {
     let mut costs = Vec::new();
     for (name, program) in ebpf.programs() {
         let info = match program.info() {
@@ -26,11 +28,12 @@ pub(super) fn costs(ebpf: &Ebpf) -> Result<Vec<ProgramCost>, ProgramError> {
             Err(ProgramError::NotLoaded) => continue,
             Err(error) => return Err(error),
         };
+        let at_gates = gates.map(|gates| gates.runs(name)).transpose()?.unwrap_or_default();
         costs.push(ProgramCost {
             name: name.to_owned(),
             verified: info.verified_instruction_count(),
-            runs: info.run_count(),
-            nanoseconds: info.run_time().as_nanos(),
+            runs: info.run_count() + at_gates.0,
+            nanoseconds: (info.run_time() + at_gates.1).as_nanos(),
         });
     }
     costs.sort_by(|one, other| one.name.cmp(&other.name));

@@ -16,6 +16,7 @@ use aya::programs::{
 use aya::{Btf, Ebpf};
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
 
+use super::gate::Gates;
 use super::places;
 use super::tiers::Tiers;
 
@@ -86,6 +87,10 @@ pub(super) struct Ground<'a> {
     pub(super) lacks: &'a BTreeMap<String, String>,
     /// What is worth a try.
     pub(super) tiers: Tiers,
+    /// What programs stand behind, where they are to outlive this process.
+    pub(super) gates: Option<Gates>,
+    /// What does not outlive it all the same, and why.
+    pub(super) not_kept: Vec<String>,
 }
 
 /// Attaches every hook, but for the programs of a quarantine, which are loaded only.
@@ -132,6 +137,9 @@ fn state(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hook: &Hook) -> HookState {
         state.programs.clear();
         for program in way.programs {
             ebpf.program_mut(program.name).map(unload);
+            if let Some(gates) = &mut ground.gates {
+                gates.give_up(program);
+            }
         }
     }
     state
@@ -169,7 +177,11 @@ fn granted(ebpf: &mut Ebpf, ground: &mut Ground<'_>, program: &Program, tier: Ti
     if let Some(lack) = ground.lacks.get(program.name) {
         return Err(refusal(lack.clone(), false));
     }
-    one(ebpf, ground, program).map_err(|refused| {
+    let begun = Instant::now();
+    let answer = one(ebpf, ground, program);
+    let milliseconds = begun.elapsed().as_millis();
+    tracing::debug!(program = program.name, milliseconds, granted = answer.is_ok(), "program");
+    answer.map_err(|refused| {
         let why = words(&refused);
         if is_forbidden(&refused) && tier != Tier::Tracepoint {
             ground.tiers.refuse(tier, format!("as of {}: {why}", program.name));
@@ -178,63 +190,82 @@ fn granted(ebpf: &mut Ebpf, ground: &mut Ground<'_>, program: &Program, tier: Ti
     })
 }
 
-fn one(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
-    let begun = Instant::now();
-    let answer = load_and_hang(ebpf, ground, hung);
-    tracing::debug!(
-        program = hung.name,
-        milliseconds = begun.elapsed().as_millis(),
-        granted = answer.is_ok(),
-        "program"
-    );
-    answer
+fn one(ebpf: &mut Ebpf, ground: &mut Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
+    let program = ebpf.program_mut(hung.name).ok_or(ProgramError::NotLoaded)?;
+    // One program may hang at many calls.
+    if program.fd().is_err() {
+        load(program, hung, ground.types)?;
+    }
+    let Some(gates) = ground.gates.as_mut().filter(|_| hung.attach != Attach::Quarantine) else {
+        return fasten(program, hung, ground.cgroups);
+    };
+    let fd = program.fd()?.try_clone()?;
+    let Err(error) = gates.hang(ground.types, ground.cgroups, hung, &fd) else { return Ok(()) };
+    // A place that this kernel does not have refuses here as well.
+    fasten(program, hung, ground.cgroups)?;
+    ground.not_kept.push(format!("{}: {}", hung.name, crate::deliver::chain(&error)));
+    Ok(())
 }
 
-fn load_and_hang(ebpf: &mut Ebpf, ground: &Ground<'_>, hung: &Program) -> Result<(), ProgramError> {
-    let program = ebpf.program_mut(hung.name).ok_or(ProgramError::NotLoaded)?;
-    let types = ground.types;
+/// Brings a program in for its place.
+pub(super) fn load(program: &mut aya::programs::Program, hung: &Program, types: &Btf) -> Result<(), ProgramError> {
     match hung.attach {
-        Attach::Lsm(point) => {
-            let program: &mut Lsm = program.try_into()?;
-            program.load(point, types)?;
-            program.attach().map(drop)
-        }
+        Attach::Lsm(point) => <&mut Lsm>::try_from(program)?.load(point, types),
         Attach::Fentry(names) => {
             let program: &mut FEntry = program.try_into()?;
-            first(names, |name| program.load(name, types))?;
-            program.attach().map(drop)
+            first(names, |name| program.load(name, types))
         }
         Attach::Fexit(names) => {
             let program: &mut FExit = program.try_into()?;
-            first(names, |name| program.load(name, types))?;
-            program.attach().map(drop)
+            first(names, |name| program.load(name, types))
         }
+        Attach::Kprobe(_) | Attach::Kretprobe(_) => <&mut KProbe>::try_from(program)?.load(),
+        Attach::BtfTracepoint(point) => <&mut BtfTracePoint>::try_from(program)?.load(point, types),
+        Attach::Tracepoint { .. } | Attach::SyscallEnter(_) | Attach::SyscallExit(_) => {
+            <&mut TracePoint>::try_from(program)?.load()
+        }
+        Attach::RootCgroupAddress => <&mut CgroupSockAddr>::try_from(program)?.load(),
+        Attach::RootCgroupSysctl => <&mut CgroupSysctl>::try_from(program)?.load(),
+        Attach::RootCgroupEgress | Attach::RootCgroupIngress | Attach::Quarantine => {
+            <&mut CgroupSkb>::try_from(program)?.load()
+        }
+    }
+}
+
+/// Hangs a loaded program at its place, for as long as this process has it.
+fn fasten(program: &mut aya::programs::Program, hung: &Program, cgroups: &Path) -> Result<(), ProgramError> {
+    match hung.attach {
+        Attach::Lsm(_) => <&mut Lsm>::try_from(program)?.attach().map(drop),
+        Attach::Fentry(_) => <&mut FEntry>::try_from(program)?.attach().map(drop),
+        Attach::Fexit(_) => <&mut FExit>::try_from(program)?.attach().map(drop),
         Attach::Kprobe(names) | Attach::Kretprobe(names) => {
             let program: &mut KProbe = program.try_into()?;
-            program.load()?;
             first(names, |name| program.attach(name, 0).map(drop))
         }
-        Attach::BtfTracepoint(point) => {
-            let program: &mut BtfTracePoint = program.try_into()?;
-            program.load(point, types)?;
-            program.attach().map(drop)
+        Attach::BtfTracepoint(_) => <&mut BtfTracePoint>::try_from(program)?.attach().map(drop),
+        Attach::Tracepoint { .. } | Attach::SyscallEnter(_) | Attach::SyscallExit(_) => {
+            let (category, name) = tracepoint(hung).ok_or(ProgramError::NotLoaded)?;
+            <&mut TracePoint>::try_from(program)?.attach(category, &name).map(drop)
         }
-        Attach::Tracepoint { category, name } => tracepoint(program.try_into()?, category, name),
-        Attach::SyscallEnter(call) => tracepoint(program.try_into()?, "syscalls", &format!("sys_enter_{call}")),
-        Attach::SyscallExit(call) => tracepoint(program.try_into()?, "syscalls", &format!("sys_exit_{call}")),
         Attach::RootCgroupAddress => {
-            let program: &mut CgroupSockAddr = program.try_into()?;
-            program.load()?;
-            program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
+            <&mut CgroupSockAddr>::try_from(program)?.attach(File::open(cgroups)?, BESIDE_OTHERS).map(drop)
         }
         Attach::RootCgroupSysctl => {
-            let program: &mut CgroupSysctl = program.try_into()?;
-            program.load()?;
-            program.attach(File::open(ground.cgroups)?, BESIDE_OTHERS).map(drop)
+            <&mut CgroupSysctl>::try_from(program)?.attach(File::open(cgroups)?, BESIDE_OTHERS).map(drop)
         }
-        Attach::RootCgroupEgress => packets(ground, program.try_into()?, CgroupSkbAttachType::Egress),
-        Attach::RootCgroupIngress => packets(ground, program.try_into()?, CgroupSkbAttachType::Ingress),
-        Attach::Quarantine => <&mut CgroupSkb>::try_from(program)?.load(),
+        Attach::RootCgroupEgress => packets(cgroups, program.try_into()?, CgroupSkbAttachType::Egress),
+        Attach::RootCgroupIngress => packets(cgroups, program.try_into()?, CgroupSkbAttachType::Ingress),
+        Attach::Quarantine => Ok(()),
+    }
+}
+
+/// Category and name of a tracepoint as tracefs shows them.
+pub(super) fn tracepoint(hung: &Program) -> Option<(&'static str, String)> {
+    match hung.attach {
+        Attach::Tracepoint { category, name } => Some((category, name.to_owned())),
+        Attach::SyscallEnter(call) => Some(("syscalls", format!("sys_enter_{call}"))),
+        Attach::SyscallExit(call) => Some(("syscalls", format!("sys_exit_{call}"))),
+        _ => None,
     }
 }
 
@@ -252,21 +283,15 @@ fn unload(program: &mut aya::programs::Program) {
     };
 }
 
-fn packets(ground: &Ground<'_>, program: &mut CgroupSkb, direction: CgroupSkbAttachType) -> Result<(), ProgramError> {
-    program.load()?;
-    program.attach(File::open(ground.cgroups)?, direction, BESIDE_OTHERS).map(drop)
-}
-
-fn tracepoint(program: &mut TracePoint, category: &str, name: &str) -> Result<(), ProgramError> {
-    // One program may hang at many calls.
-    if program.fd().is_err() {
-        program.load()?;
-    }
-    program.attach(category, name).map(drop)
+fn packets(cgroups: &Path, program: &mut CgroupSkb, direction: CgroupSkbAttachType) -> Result<(), ProgramError> {
+    program.attach(File::open(cgroups)?, direction, BESIDE_OTHERS).map(drop)
 }
 
 /// Tries the names that a function has on one kernel and another; the last refusal stands.
-fn first(names: &str, mut attempt: impl FnMut(&str) -> Result<(), ProgramError>) -> Result<(), ProgramError> {
+pub(super) fn first<T>(
+    names: &str,
+    mut attempt: impl FnMut(&str) -> Result<T, ProgramError>,
+) -> Result<T, ProgramError> {
     let mut answer = Err(ProgramError::NotLoaded);
     for name in names.split('|') {
         answer = attempt(name);

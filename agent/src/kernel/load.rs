@@ -1,16 +1,16 @@
 //! Brings the kernel programs in: offsets and settings as constants, rings by the page size of this machine, then each hook on
 //! its own. Takes a [`KernelConfig`]; gives a [`Kernel`], or the reason why not one program could work.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use aya::maps::{Array, HashMap, Map, MapData, MapError, RingBuf};
-use aya::{Btf, Ebpf, EbpfError, EbpfLoader, Endianness};
+use aya::{Ebpf, EbpfError, EbpfLoader};
 use ebpf_common::config::cgroup::CONTAINER;
 use ebpf_common::config::{COMPONENT, Component};
 use ebpf_common::record::process::watch;
@@ -20,20 +20,31 @@ use zerocopy::IntoBytes;
 
 use super::accounts::Accounts;
 use super::cgroups::Found;
-use super::hooks::{self, Ground, HookState};
-use super::offsets::{self, Layout};
+use super::hooks::HookState;
+use super::kept::{self, Kept};
+use super::offsets::Layout;
+use super::pins::PinError;
+use super::presence::Presence;
 use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
 use super::sensitive::{Keys, PatternError, SensitiveList};
-use super::tiers::Tiers;
-use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, mounts, own};
+use super::{CgroupTreeError, Kernel, KernelConfig, attach, cgroups, own, told};
 
 /// Aligned, as the loader wants it.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
 
 /// The table of cgroups must not overwrite what the kernel programs wrote meanwhile.
 const ONLY_NEW: u64 = 1;
+const ANY: u64 = 0;
 const SENSITIVE_TABLES: [&str; 2] = ["SENSITIVE_NAMES", "SENSITIVE_FOLDERS"];
+
+/// The rings, and the records of each.
+pub(super) const RINGS: [(&str, &[Class]); Rings::COUNT] = [
+    ("RING_PROCESS", &[Class::Process]),
+    ("RING_GUARD", &[Class::Privilege, Class::Kernel]),
+    ("RING_NETWORK", &[Class::Network]),
+    ("RING_FILE", &[Class::File]),
+];
 
 /// Why no program could be loaded at all.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +79,9 @@ pub enum LoadError {
         #[source]
         cause: MapError,
     },
+    /// What is to outlive the agent.
+    #[error("keep the kernel programs over the agent's end")]
+    Pins(#[from] PinError),
     /// Nothing says when there is something to read.
     #[error("wait for the rings")]
     Bell(#[source] io::Error),
@@ -84,42 +98,38 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         Err(CgroupTreeError::None) => PathBuf::from(cgroups::NO_TREE),
         told => told?,
     };
-    let known = known(&config.types);
-    let layout = known.as_ref().map_or(&Layout::UNKNOWN, |(layout, _)| layout);
+    let known = attach::known(&config.types);
+    let nothing = Layout::UNKNOWN;
+    let layout = known.as_ref().map_or(&nothing, |(layout, _)| layout);
+    // Without a program nothing is kept.
+    let pins = config.pins.as_ref().filter(|_| known.is_ok());
+    let (kept, mut not_kept) = kept::open(pins, &rings_and_sizes(config))?;
     let own_cgroup = own::cgroup(&root);
-    let mut ebpf = object(config, layout, &sensitive, own_cgroup)?;
+    let mut ebpf = object(config, layout, &sensitive, own_cgroup, kept.as_ref())?;
     fill(&mut ebpf, config, &sensitive)?;
-    let hooks = match &known {
-        Ok((layout, types)) => {
-            let lacks = layout.lacks(OBJECT).map_err(LoadError::Object)?;
-            attach(&mut ebpf, config, types, &root, &lacks)?
-        }
-        Err(why) => {
-            tracing::error!(why, "no kernel program can be loaded: this node is not watched");
-            hooks::refused(why)
-        }
-    };
+    let away = pins.map_or(Duration::ZERO, |pins| pins.away);
+    let presence = Presence::arrive(map(&mut ebpf, "AGENT")?, away, config.hangs_after)
+        .map_err(|cause| LoadError::Map { name: "AGENT", cause })?;
+    let attached = attach::attach(&mut ebpf, config, &known, &root, kept.as_ref().map(Kept::gates))?;
+    let (hooks, gates) = (attached.hooks, attached.gates);
+    not_kept.extend(attached.not_kept);
+    // From here on every event comes to this agent's programs.
+    let earlier = kept.as_ref().map(|kept| kept.change_over(gates.as_ref())).transpose()?.unwrap_or_default();
     let mut own: HashMap<_, u64, u32> = borrowed(&mut ebpf, "OWN")?;
     for key in own::keys() {
         own.insert(key, 1, 0).map_err(|cause| LoadError::Map { name: "OWN", cause })?;
     }
     let mut cgroups: HashMap<MapData, u64, u32> = map(&mut ebpf, "CGROUPS")?;
+    let mut accounts = books(&mut ebpf, kept.as_ref())?;
     // After the hook on new ones: between the two every cgroup is seen at least once.
-    let mut accounts = Accounts::new(map(&mut ebpf, "ACCOUNTS")?, map(&mut ebpf, "PAYERS")?);
-    for Found { id, payer } in cgroups::containers(&root, &config.container_parents) {
-        let paid = payer.map_or(Ok(()), |payer| accounts.set_payer(id, payer));
-        match paid.and_then(|()| cgroups.insert(id, CONTAINER, ONLY_NEW)) {
-            Ok(()) => {}
-            // There already, or the table is full: then the rest is not watched in the kernel, the agent's rules still are.
-            Err(cause) => tracing::debug!(id, %cause, "cgroup not added"),
-        }
-    }
-    let cpus = aya::util::nr_cpus().map_err(|(_, cause)| LoadError::Cpus(cause))?;
-    let barrier = Barrier::new(map(&mut ebpf, "QUARANTINED")?, map(&mut ebpf, "ALLOWED")?, cpus);
+    find_containers(&root, &config.container_parents, &mut cgroups, &mut accounts);
+    let barrier = barrier(&mut ebpf, kept.as_ref())?;
+    let presence = Arc::new(Mutex::new(presence));
+    beat(&presence)?;
     Ok(Kernel {
         barrier: is_quarantine_granted(&hooks).map(|()| Arc::new(barrier)),
         hooks,
-        rings: Mutex::new(Some(rings(&mut ebpf)?)),
+        rings: Mutex::new(Some(rings(&mut ebpf, &presence)?)),
         accounts: Mutex::new(accounts),
         cgroups: Mutex::new(cgroups),
         default_watch: Mutex::new(map(&mut ebpf, "DEFAULT_WATCH")?),
@@ -128,15 +138,43 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         sensitive,
         root,
         own_cgroup,
+        gates,
+        presence,
+        earlier: Mutex::new(earlier),
+        not_kept,
+        _pins: kept.map(Kept::into_pins),
     })
 }
 
-/// What the kernel's types say, and the types; or why they are not known. Then no program can be loaded, and the agent is what it is
-/// without any: it delivers, obeys, and says that it sees nothing.
-fn known(described: &Path) -> Result<(Layout, Btf), String> {
-    let layout = offsets::layout(described).map_err(|error| crate::deliver::chain(&error))?;
-    let types = Btf::parse_file(described, Endianness::default());
-    Ok((layout, types.map_err(|error| crate::deliver::chain(&error))?))
+fn books(ebpf: &mut Ebpf, kept: Option<&Kept>) -> Result<Accounts, LoadError> {
+    let failed = |cause| LoadError::Map { name: told::NAME, cause };
+    let keeper = kept.map(Kept::keeper).transpose().map_err(failed)?;
+    Accounts::new(map(ebpf, "ACCOUNTS")?, map(ebpf, "PAYERS")?, keeper).map_err(failed)
+}
+
+fn barrier(ebpf: &mut Ebpf, kept: Option<&Kept>) -> Result<Barrier, LoadError> {
+    let cpus = aya::util::nr_cpus().map_err(|(_, cause)| LoadError::Cpus(cause))?;
+    let (quarantined, allowed, ends) = (map(ebpf, "QUARANTINED")?, map(ebpf, "ALLOWED")?, map(ebpf, "ENDS")?);
+    Ok(Barrier::new(quarantined, allowed, ends, cpus, kept.map(Kept::barriers)))
+}
+
+/// Containers that are there already; what an earlier agent knew otherwise is forgotten.
+fn find_containers(root: &Path, parents: &[String], cgroups: &mut HashMap<MapData, u64, u32>, accounts: &mut Accounts) {
+    let mut before: BTreeSet<u64> = cgroups.keys().flatten().collect();
+    for Found { id, payer } in cgroups::containers(root, parents) {
+        let paid = payer.map_or(Ok(()), |payer| accounts.set_payer(id, payer));
+        // What an earlier agent chose is not this one's choice.
+        let how = if before.remove(&id) { ANY } else { ONLY_NEW };
+        match paid.and_then(|()| cgroups.insert(id, CONTAINER, how)) {
+            Ok(()) => {}
+            // There already, or the table is full: then the rest is not watched in the kernel, the agent's rules still are.
+            Err(cause) => tracing::debug!(id, %cause, "cgroup not added"),
+        }
+    }
+    // Gone while nothing was recorded, or known by an earlier agent's word: this one has its own.
+    for id in before {
+        cgroups.remove(&id).unwrap_or_else(|cause| tracing::debug!(id, %cause, "cgroup not removed"));
+    }
 }
 
 /// The maps are made and the constants set; no program is in the kernel yet.
@@ -145,6 +183,7 @@ fn object(
     layout: &Layout,
     sensitive: &SensitiveList,
     agent_cgroup: u64,
+    kept: Option<&Kept>,
 ) -> Result<Ebpf, LoadError> {
     let host = match config.host_mount_namespace {
         Some(given) => given,
@@ -164,15 +203,29 @@ fn object(
         agent_pid: std::process::id(),
         uring_arguments: u32::try_from(layout.uring_arguments).unwrap_or(0),
     };
-    EbpfLoader::new()
-        .override_global("CONFIG", constants.as_bytes(), true)
-        .override_global("OFFSETS", layout.offsets.as_bytes(), true)
-        .map_max_entries("RING_PROCESS", ring_size(config.rings.process))
-        .map_max_entries("RING_GUARD", ring_size(config.rings.guard))
-        .map_max_entries("RING_NETWORK", ring_size(config.rings.network))
-        .map_max_entries("RING_FILE", ring_size(config.rings.file))
-        .load(OBJECT)
-        .map_err(LoadError::Object)
+    let mut loader = EbpfLoader::new();
+    loader.override_global("CONFIG", constants.as_bytes(), true).override_global(
+        "OFFSETS",
+        layout.offsets.as_bytes(),
+        true,
+    );
+    for (name, size) in rings_and_sizes(config) {
+        loader.map_max_entries(name, size);
+    }
+    for (name, path) in kept.into_iter().flat_map(Kept::maps) {
+        loader.map_pin_path(name, path);
+    }
+    loader.load(OBJECT).map_err(LoadError::Object)
+}
+
+fn rings_and_sizes(config: &KernelConfig) -> [(&'static str, u32); Rings::COUNT] {
+    let rings = &config.rings;
+    [
+        ("RING_PROCESS", ring_size(rings.process)),
+        ("RING_GUARD", ring_size(rings.guard)),
+        ("RING_NETWORK", ring_size(rings.network)),
+        ("RING_FILE", ring_size(rings.file)),
+    ]
 }
 
 /// A ring is a power of two of whole pages, and pages are 4 KiB on one machine and 64 KiB on another.
@@ -218,7 +271,10 @@ fn fill(ebpf: &mut Ebpf, config: &KernelConfig, sensitive: &SensitiveList) -> Re
     }
     let mut accounts: HashMap<_, u64, [u8; size_of::<Account>()]> = borrowed(ebpf, "ACCOUNTS")?;
     let nothing: [u8; size_of::<Account>()] = zerocopy::transmute!(account::EMPTY);
-    accounts.insert(account::SHARED, nothing, 0).map_err(|cause| LoadError::Map { name: "ACCOUNTS", cause })?;
+    // What an earlier agent's programs counted there stays.
+    if accounts.get(&account::SHARED, 0).is_err() {
+        accounts.insert(account::SHARED, nothing, 0).map_err(|cause| LoadError::Map { name: "ACCOUNTS", cause })?;
+    }
     let mut default: Array<_, u32> = borrowed(ebpf, "DEFAULT_WATCH")?;
     default
         .set(0, config.watch_containers & watch::ALL, 0)
@@ -232,26 +288,9 @@ fn table(ebpf: &mut Ebpf, name: &'static str, keys: &Keys) -> Result<(), LoadErr
         .map_err(|cause| LoadError::Map { name, cause })
 }
 
-/// Attaches in a thread that ends then, because filesystems may have to be mounted for it alone.
-fn attach(
-    ebpf: &mut Ebpf,
-    config: &KernelConfig,
-    types: &Btf,
-    root: &Path,
-    lacks: &BTreeMap<String, String>,
-) -> Result<Vec<HookState>, LoadError> {
-    let work = || {
-        if let Err(cause) = mounts::show_tracing() {
-            tracing::warn!(%cause, "tracefs cannot be shown: hooks on system calls will be refused");
-        }
-        let tiers = Tiers::look(config.highest_tier);
-        hooks::attach(ebpf, &mut Ground { types, cgroups: root, lacks, tiers })
-    };
-    thread::scope(|scope| {
-        let thread =
-            thread::Builder::new().name("attach".to_owned()).spawn_scoped(scope, work).map_err(LoadError::Thread)?;
-        Ok(thread.join().expect("attaching does not panic: every refusal is a value"))
-    })
+fn beat(presence: &Mutex<Presence>) -> Result<(), LoadError> {
+    let mut presence = presence.lock().unwrap_or_else(PoisonError::into_inner);
+    presence.beat().map_err(|cause| LoadError::Map { name: "AGENT", cause })
 }
 
 /// Why there is no quarantine, if there is none.
@@ -262,16 +301,10 @@ fn is_quarantine_granted(hooks: &[HookState]) -> Result<(), String> {
         .try_for_each(|hook| if hook.attached { Ok(()) } else { Err(hook.refusal()) })
 }
 
-fn rings(ebpf: &mut Ebpf) -> Result<Rings, LoadError> {
-    const RINGS: [(&str, &[Class]); Rings::COUNT] = [
-        ("RING_PROCESS", &[Class::Process]),
-        ("RING_GUARD", &[Class::Privilege, Class::Kernel]),
-        ("RING_NETWORK", &[Class::Network]),
-        ("RING_FILE", &[Class::File]),
-    ];
+fn rings(ebpf: &mut Ebpf, presence: &Arc<Mutex<Presence>>) -> Result<Rings, LoadError> {
     let [process, guard, network, file] =
         RINGS.map(|(name, classes)| map(ebpf, name).map(|ring: RingBuf<MapData>| Ring::new(classes, ring)));
-    Rings::new([process?, guard?, network?, file?]).map_err(LoadError::Bell)
+    Rings::new([process?, guard?, network?, file?], Some(Arc::clone(presence))).map_err(LoadError::Bell)
 }
 
 /// A map of the object, which still has it: the programs that are loaded later look for it there.

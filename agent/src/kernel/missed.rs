@@ -9,12 +9,13 @@ use std::fs;
 use aya::Ebpf;
 use ebpf_common::hook::{HOOKS, Tier};
 
+use super::gate::Gates;
 use super::hooks::HookState;
 
 const DESCRIPTORS: &str = "/proc/self/fdinfo";
 
-/// The counts. Looks at nothing where no hook is on probes.
-pub(super) fn read(ebpf: &Ebpf, hooks: &[HookState]) -> BTreeMap<&'static str, u64> {
+/// The counts. Looks at nothing where no hook is on probes. Behind a gate it is the gate that hangs.
+pub(super) fn read(ebpf: &Ebpf, gates: Option<&Gates>, hooks: &[HookState]) -> BTreeMap<&'static str, u64> {
     let probed: Vec<&HookState> = hooks.iter().filter(|hook| hook.tier == Tier::Kprobe.name()).collect();
     if probed.is_empty() {
         return BTreeMap::new();
@@ -23,7 +24,10 @@ pub(super) fn read(ebpf: &Ebpf, hooks: &[HookState]) -> BTreeMap<&'static str, u
     let mut counts = BTreeMap::new();
     for row in HOOKS.iter().filter(|row| probed.iter().any(|hook| hook.name == row.name)) {
         let programs = row.ways.iter().filter(|way| way.tier == Tier::Kprobe).flat_map(|way| way.programs);
-        let numbers = programs.filter_map(|program| Some(ebpf.program(program.name)?.info().ok()?.id()));
+        let numbers = programs.flat_map(|program| {
+            let own = ebpf.program(program.name).and_then(|program| Some(program.info().ok()?.id()));
+            own.into_iter().chain(gates.into_iter().flat_map(|gates| gates.numbers(program.name)))
+        });
         let told: Vec<u64> = numbers.filter_map(|number| attached.get(&number).copied()).collect();
         if !told.is_empty() {
             counts.insert(row.name, told.iter().sum());

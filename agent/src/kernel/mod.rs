@@ -3,23 +3,29 @@
 //! when it is dropped. Never reads a record: that is `decode`.
 
 mod accounts;
+mod attach;
 mod btf;
 mod cgroups;
 mod config;
 mod cost;
+mod gate;
 mod hooks;
+mod kept;
 mod load;
 mod missed;
 mod mounts;
 mod needs;
 mod offsets;
 mod own;
+mod pins;
 mod places;
+mod presence;
 mod quarantine;
 mod ring;
 mod sensitive;
 mod skipped;
 mod tiers;
+mod told;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
@@ -39,14 +45,21 @@ pub use config::{Budgets, KernelConfig, Rate, RingBytes};
 pub use cost::ProgramCost;
 pub use hooks::{HookState, Refusal};
 pub use load::LoadError;
+pub use pins::{PinConfig, PinError, Uninstalled, uninstall, would_keep};
+pub use presence::Quiet;
 pub use quarantine::{Quarantine, QuarantineError};
 pub use ring::{Ring, Rings};
 pub use sensitive::{PatternError, SensitiveList, SensitivePath};
+pub use told::Told;
 
 use accounts::Accounts;
+use gate::Gates;
+use pins::Pins;
+use presence::Presence;
 use quarantine::Barrier;
 
-/// The loaded kernel programs. Dropped: all detached, but for the quarantines that still stand.
+/// The loaded kernel programs. Dropped: all detached, but for the quarantines that still stand, and for what [`KernelConfig::pins`]
+/// keeps.
 pub struct Kernel {
     /// Holds the programs and their attachments.
     programs: Mutex<aya::Ebpf>,
@@ -60,6 +73,12 @@ pub struct Kernel {
     sensitive: SensitiveList,
     root: PathBuf,
     own_cgroup: u64,
+    gates: Option<Gates>,
+    presence: Arc<Mutex<Presence>>,
+    earlier: Mutex<Vec<Rings>>,
+    not_kept: Vec<String>,
+    /// The last: where nothing is to stay it goes when all else has.
+    _pins: Option<Pins>,
 }
 
 /// What was not told, and why. Where the kernel does not say, there is none.
@@ -109,8 +128,33 @@ impl Kernel {
     /// What was not told since the programs were loaded.
     pub fn left_out(&self) -> LeftOut {
         let programs = self.programs.lock().unwrap_or_else(PoisonError::into_inner);
-        let (skipped, missed) = (skipped::read(&programs), missed::read(&programs, &self.hooks));
+        let skipped = skipped::read(&programs, self.gates.as_ref());
+        let missed = missed::read(&programs, self.gates.as_ref(), &self.hooks);
         LeftOut { skipped, missed, throttled: self.books().throttled(self.own_cgroup) }
+    }
+
+    /// Rings of agents before this one whose tables were built otherwise, once: nothing is written into them any more.
+    pub fn take_earlier_rings(&self) -> Vec<Rings> {
+        std::mem::take(&mut self.earlier.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is not recorded while no agent runs, and why; empty: all is.
+    pub fn not_kept(&self) -> &[String] {
+        &self.not_kept
+    }
+
+    /// From here on the kernel stops nobody: the agent is about to end. What was stopped before has its record in the rings.
+    pub fn leave(&self) -> Result<(), MapError> {
+        self.presence().leave()
+    }
+
+    /// Spans in which nothing was recorded because no agent had read for too long; each is given once.
+    pub fn take_quiet(&self) -> Vec<Quiet> {
+        self.presence().take_quiet()
+    }
+
+    fn presence(&self) -> MutexGuard<'_, Presence> {
+        self.presence.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Records lost since the last call, by class and reason; empty where none was.
@@ -126,6 +170,19 @@ impl Kernel {
     /// The account of each cgroup. One whose cgroup is gone, and that said the same ten seconds ago, is given a last time and closed.
     pub fn accounts(&self, now_ns: u64) -> Result<Vec<Standing>, MapError> {
         self.books().standing(now_ns)
+    }
+
+    /// What agents before this one told of the accounts; nothing where it was not kept.
+    pub fn told(&self) -> Vec<(u64, Told)> {
+        self.books().told().unwrap_or_else(|error| {
+            tracing::error!(%error, "what was told before cannot be read: it is told again");
+            Vec::new()
+        })
+    }
+
+    /// Keeps for the next agent what was told of the accounts; `None`: the account is closed.
+    pub fn keep_told(&self, changes: &[(u64, Option<Told>)]) -> Result<(), MapError> {
+        self.books().keep_told(changes)
     }
 
     /// The container's cgroup on whose account a cgroup below it is.
@@ -144,7 +201,7 @@ impl Kernel {
 
     /// What every loaded program cost the verifier and, while the kernel counts that, the machine.
     pub fn costs(&self) -> Result<Vec<ProgramCost>, ProgramError> {
-        cost::costs(&self.programs.lock().unwrap_or_else(PoisonError::into_inner))
+        cost::costs(&self.programs.lock().unwrap_or_else(PoisonError::into_inner), self.gates.as_ref())
     }
 
     /// Counts a cgroup as a container's, and stops its processes at exec for the facts of `mask`
@@ -158,10 +215,7 @@ impl Kernel {
     /// Counts a cgroup as the host's again: nothing in it is stopped.
     pub fn unwatch_cgroup(&self, id: u64) -> Result<(), WatchError> {
         let mut cgroups = self.cgroups.lock().unwrap_or_else(PoisonError::into_inner);
-        match cgroups.remove(&id) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(cause) => Err(WatchError::Cgroup { id, cause }),
-        }
+        absent_is_well(cgroups.remove(&id)).map_err(|cause| WatchError::Cgroup { id, cause })
     }
 
     /// What the kernel programs know of a cgroup: whether it is a container's.
@@ -189,17 +243,30 @@ impl Kernel {
     /// The agent knows that this process is stopped.
     pub fn has_record(&self, pid: u32) -> Result<(), MapError> {
         let mut stopped = self.stopped.lock().unwrap_or_else(PoisonError::into_inner);
-        match stopped.remove(&pid) {
-            Ok(()) | Err(MapError::KeyNotFound) => Ok(()),
-            Err(cause) => Err(cause),
-        }
+        absent_is_well(stopped.remove(&pid))
     }
 
-    /// Drops every packet of the cgroup and of what is below it, but to and from `allow`. It stands until it is dropped or
-    /// [`Quarantine::release`]d, also when this `Kernel` is dropped.
-    pub fn quarantine(&self, cgroup: &Path, allow: &[IpNet]) -> Result<Quarantine, QuarantineError> {
+    /// Drops every packet of the cgroup and of what is below it, but to and from `allow`, until a moment of the boot clock; 0: without
+    /// end. It stands until it is dropped or [`Quarantine::release`]d, also when this `Kernel` is dropped; where
+    /// [`KernelConfig::pins`] keeps it, until it is released or [`Kernel::lift`]ed.
+    pub fn quarantine(&self, cgroup: &Path, allow: &[IpNet], until_ns: u64) -> Result<Quarantine, QuarantineError> {
         let barrier = self.barrier.as_ref().map_err(|refusal| QuarantineError::Refused { refusal: refusal.clone() })?;
-        Quarantine::begin(&self.programs, Arc::clone(barrier), cgroup, allow)
+        Quarantine::begin(&self.programs, Arc::clone(barrier), cgroup, allow, until_ns)
+    }
+
+    /// Ends a quarantine that an earlier agent began. False: the cgroup was not cut off.
+    pub fn lift(&self, cgroup_id: u64) -> bool {
+        self.barrier.as_ref().is_ok_and(|barrier| barrier.lift(cgroup_id))
+    }
+
+    /// Moves the end of a quarantine.
+    pub fn quarantine_until(&self, cgroup_id: u64, until_ns: u64) -> Result<(), MapError> {
+        self.barrier.as_ref().map_or(Ok(()), |barrier| barrier.end(cgroup_id, until_ns))
+    }
+
+    /// Cgroups of which a quarantine is kept over the agent's end.
+    pub fn kept_quarantines(&self) -> Vec<u64> {
+        self.barrier.as_ref().map(|barrier| barrier.kept()).unwrap_or_default()
     }
 
     /// Decides which class of the sensitive list a path is of, where the kernel said that it may be of one.
@@ -216,4 +283,13 @@ impl Kernel {
 /// The number by which records name a cgroup, from its folder.
 pub fn cgroup_id(folder: &Path) -> std::io::Result<u64> {
     std::fs::metadata(folder).map(|found| found.ino())
+}
+
+/// What was to be removed is not there: the kernel says so in an error of the call.
+fn absent_is_well(removed: Result<(), MapError>) -> Result<(), MapError> {
+    match removed {
+        Err(MapError::KeyNotFound) => Ok(()),
+        Err(MapError::SyscallError(error)) if error.io_error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }

@@ -2,12 +2,15 @@
 //! ask to be read. Never copies a record, never holds one after the callback.
 
 use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 use ebpf_common::Class;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+
+use super::presence::Presence;
 
 /// One ring.
 pub struct Ring {
@@ -51,6 +54,8 @@ pub struct Rings {
     bell: Epoll,
     /// The last look left records behind, of which the bell says nothing any more.
     is_left: bool,
+    /// Whoever waits here reads, which the kernel programs are told.
+    presence: Option<Arc<Mutex<Presence>>>,
     /// Looks one after the other that found nothing.
     empty_looks: u32,
 }
@@ -66,16 +71,22 @@ impl Rings {
     /// After so many empty looks the next is later.
     const PATIENCE: u32 = 20;
 
-    pub(super) fn new([process, guard, network, file]: [Ring; Self::COUNT]) -> io::Result<Self> {
+    pub(super) fn new(
+        [process, guard, network, file]: [Ring; Self::COUNT],
+        presence: Option<Arc<Mutex<Presence>>>,
+    ) -> io::Result<Self> {
         let bell = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         for (number, ring) in [&process, &guard, &network, &file].into_iter().enumerate() {
             bell.add(&ring.ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, number as u64))?;
         }
-        Ok(Self { process, guard, network, file, bell, is_left: false, empty_looks: 0 })
+        Ok(Self { process, guard, network, file, bell, is_left: false, presence, empty_looks: 0 })
     }
 
     /// Waits until a kernel program asks to be read, or for [`Rings::LOOK`], longer where all is quiet. Then the rings are to be drained.
     pub fn wait(&mut self) -> io::Result<()> {
+        if let Some(presence) = &self.presence {
+            presence.lock().unwrap_or_else(PoisonError::into_inner).beat().map_err(io::Error::other)?;
+        }
         if self.is_left {
             return Ok(());
         }

@@ -9,19 +9,22 @@ use std::os::fd::{AsFd, AsRawFd};
 use aya::Ebpf;
 use ebpf_common::hook::HOOKS;
 
+use super::gate::Gates;
+
 const FIELD: &str = "recursion_misses:";
 
-/// The counts; a hook whose programs say nothing of it is absent.
-pub(super) fn read(ebpf: &Ebpf) -> BTreeMap<&'static str, u64> {
+/// The counts; a hook whose programs say nothing of it is absent. Behind a gate a program never starts by itself: its gate counts.
+pub(super) fn read(ebpf: &Ebpf, gates: Option<&Gates>) -> BTreeMap<&'static str, u64> {
     let mut counts = BTreeMap::new();
     for hook in HOOKS {
         for program in hook.ways.iter().flat_map(|way| way.programs) {
-            let Some(program) = ebpf.program(program.name) else { continue };
-            let Ok(descriptor) = program.fd() else { continue };
-            let path = format!("/proc/self/fdinfo/{}", descriptor.as_fd().as_raw_fd());
-            let Ok(text) = fs::read_to_string(path) else { continue };
-            let count = text.lines().find_map(|line| line.strip_prefix(FIELD)?.trim().parse::<u64>().ok());
-            *counts.entry(hook.name).or_default() += count.unwrap_or(0);
+            let own = ebpf.program(program.name).and_then(|program| program.fd().ok());
+            for descriptor in own.into_iter().chain(gates.into_iter().flat_map(|gates| gates.programs(program.name))) {
+                let path = format!("/proc/self/fdinfo/{}", descriptor.as_fd().as_raw_fd());
+                let Ok(text) = fs::read_to_string(path) else { continue };
+                let count = text.lines().find_map(|line| line.strip_prefix(FIELD)?.trim().parse::<u64>().ok());
+                *counts.entry(hook.name).or_default() += count.unwrap_or(0);
+            }
         }
     }
     counts

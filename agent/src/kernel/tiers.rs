@@ -11,6 +11,7 @@ use super::mounts::{self, MODULES};
 const PROBES: [&str; 2] = ["/sys/bus/event_source/devices/kprobe", "/sys/kernel/tracing/kprobe_events"];
 
 /// For each tier why it is not tried.
+#[derive(Default)]
 pub(super) struct Tiers {
     refused: [Option<String>; Tier::COUNT],
 }
@@ -18,7 +19,7 @@ pub(super) struct Tiers {
 impl Tiers {
     /// Asks the kernel, which costs nothing, before programs are tried. Called in a thread of its own, see `mounts`.
     pub(super) fn look(highest: Tier) -> Self {
-        let mut tiers = Self { refused: Default::default() };
+        let mut tiers = Self::default();
         for tier in Tier::ALL.into_iter().filter(|tier| *tier > highest) {
             tiers.refuse(tier, format!("not asked for: {} is the highest tier allowed", highest.name()));
         }

@@ -69,7 +69,7 @@ impl Observer {
     /// Tells what others do to these folders of the agent's as what it is: done to the agent.
     #[must_use]
     pub fn guarding(self, folders: Vec<PathBuf>) -> Self {
-        Self { own: Own { folders, pid: std::process::id() }, ..self }
+        Self { own: Own::here(folders), ..self }
     }
 
     /// Where the Kubernetes API server answers: connections to it are marked.
@@ -171,7 +171,7 @@ impl Observer {
         out: &mut Vec<Event>,
     ) {
         let mut told = told.into_iter();
-        let Some(first) = told.next() else {
+        let Some(first) = told.next().filter(|_| !self.own.did(&record.header)) else {
             self.silent += 1;
             return;
         };

@@ -83,8 +83,15 @@ fn listed(taken: &Taken) -> Artifact {
 
 /// The barrier between a cgroup and the network.
 pub trait Network: Send {
-    /// Cuts a cgroup off, but for some networks.
-    fn cut(&mut self, cgroup_id: u64, folder: &Path, allow: &[IpNet]) -> io::Result<()>;
+    /// Cuts a cgroup off, but for some networks, until a moment of the boot clock: the kernel ends it then, whoever is there.
+    fn cut(&mut self, cgroup_id: u64, folder: &Path, allow: &[IpNet], until_ns: u64) -> io::Result<()>;
+    /// Moves that moment. Nothing to do for a barrier that ends with the agent.
+    fn extend(&mut self, _cgroup_id: u64, _until_ns: u64) -> io::Result<()> {
+        Ok(())
+    }
+    /// Ends what stands of all cgroups but these: an earlier agent began it, and nobody knows of it any more. Nothing to do for a barrier
+    /// that ends with the agent.
+    fn keep_only(&mut self, _cgroup_ids: &[u64]) {}
     /// Ends it. False: it was not cut off.
     fn lift(&mut self, cgroup_id: u64) -> io::Result<bool>;
     /// What was dropped and let through; `None`: it is not cut off.

@@ -127,8 +127,9 @@ impl Responder {
                 return self.give_up(active, Outcome::refused(&why));
             }
         };
-        let cut =
-            network.lift(active.cgroup_id).and_then(|_| network.cut(active.cgroup_id, &place.folder, &active.allow));
+        let cut = network
+            .lift(active.cgroup_id)
+            .and_then(|_| network.cut(active.cgroup_id, &place.folder, &active.allow, active.until_ns));
         if let Err(error) = cut {
             return self.give_up(active, Outcome::failed(&error.to_string()));
         }
@@ -151,9 +152,14 @@ impl Responder {
             Ok(seen) => Outcome::new(OrderStatus::Already, &format!("renewed: {}", describe(&active))).verified(&seen),
             Err(_) => return self.begin(&active, place),
         };
-        match self.quarantines.put(active) {
+        let (cgroup_id, until_ns) = (active.cgroup_id, active.until_ns);
+        if let Err(error) = self.quarantines.put(active) {
+            return Outcome::failed(&format!("keep the new end on disk: {error}"));
+        }
+        let network = self.outside.network.as_mut().map_err(|refusal| io::Error::other(refusal.clone()));
+        match network.and_then(|network| network.extend(cgroup_id, until_ns)) {
             Ok(()) => outcome,
-            Err(error) => Outcome::failed(&format!("keep the new end on disk: {error}")),
+            Err(error) => Outcome::failed(&format!("tell the kernel the new end: {error}")),
         }
     }
 
@@ -268,17 +274,23 @@ impl Responder {
         }
     }
 
-    /// Puts the barriers of an earlier agent up again: the kernel took them down with it.
+    /// Puts the barriers of an earlier agent up again, in place of those that the kernel kept.
     pub(super) fn resume_quarantines(&mut self) {
         let now_ns = self.outside.clock.now().boot_ns;
         self.end_quarantines(now_ns);
+        let Ok(network) = &mut self.outside.network else { return };
+        let mut known = Vec::new();
         for active in &self.quarantines.kept.active {
             let same = crate::origin::cgroup_tree::CgroupTree::id_of_folder(&active.folder) == Some(active.cgroup_id);
-            let Ok(network) = &mut self.outside.network else { continue };
-            if same && let Err(error) = network.cut(active.cgroup_id, &active.folder, &active.allow) {
+            if !same {
+                continue;
+            }
+            known.push(active.cgroup_id);
+            if let Err(error) = network.cut(active.cgroup_id, &active.folder, &active.allow, active.until_ns) {
                 tracing::error!(%error, container = active.container_id, "a quarantine could not be put back");
             }
         }
+        network.keep_only(&known);
     }
 }
 

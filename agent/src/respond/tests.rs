@@ -70,7 +70,7 @@ struct Air {
 }
 
 impl Network for Air {
-    fn cut(&mut self, cgroup_id: u64, _: &Path, allow: &[IpNet]) -> io::Result<()> {
+    fn cut(&mut self, cgroup_id: u64, _: &Path, allow: &[IpNet], _: u64) -> io::Result<()> {
         self.cut.lock().expect("one thread").insert(cgroup_id, (allow.to_vec(), 0));
         Ok(())
     }

@@ -24,6 +24,8 @@ pub struct Check {
     pub collector: String,
     /// Each container runtime that would be asked for names.
     pub runtimes: Vec<CheckedRuntime>,
+    /// What would not be recorded while the agent is away, and why; empty: all would.
+    pub not_kept: Vec<String>,
     /// Each hook.
     pub hooks: Vec<CheckedHook>,
     /// Why no kernel program could be loaded at all; empty where they could.
@@ -83,6 +85,7 @@ pub fn check(config: &Config) -> Result<Check, RunError> {
         sensitive_paths: sensitive.patterns().len(),
         runtimes: runtimes(config)?,
         collector: config.collector.as_ref().map(|collector| collector.endpoint.clone()).unwrap_or_default(),
+        not_kept: crate::kernel::would_keep(&config.kernel.pins).err().into_iter().collect(),
         hooks,
         refusal,
     })
@@ -126,6 +129,9 @@ impl fmt::Display for Check {
             let CheckedRuntime { socket, name, refusal } = runtime;
             let who = if name.is_empty() { format!("none: {refusal}") } else { format!("{name} at {socket}") };
             writeln!(out, "runtime    {who}")?;
+        }
+        for what in &self.not_kept {
+            writeln!(out, "away       nothing is recorded: {what}")?;
         }
         if !self.refusal.is_empty() {
             return writeln!(out, "hooks      none: {}", self.refusal);

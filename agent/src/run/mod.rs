@@ -122,7 +122,7 @@ enum Wake {
 pub fn agent(config: &Config) -> Result<(), RunError> {
     let engine = Arc::new(parts::engine(config)?);
     let sensitive = parts::sensitive(config)?;
-    let kernel = Kernel::load(&parts::kernel_config(config, &sensitive, &engine)).map_err(RunError::Kernel)?;
+    let kernel = Kernel::load(&parts::kept_kernel_config(config, &sensitive, &engine)).map_err(RunError::Kernel)?;
     let kernel = Arc::new(kernel);
     let observer = parts::observer(config, sensitive, &kernel).with_api_servers(config.kubernetes.api_servers());
     let (boot_text, boot_id) = parts::boot_id()?;
@@ -147,6 +147,19 @@ struct Ground {
     boot_text: String,
     boot_id: [u8; 16],
     kernel: Option<Arc<Kernel>>,
+}
+
+impl Ground {
+    /// How the agent is, at its begin.
+    fn health(&self) -> Health {
+        let health = Health::default();
+        let not_kept = self.kernel.as_ref().map_or_else(Vec::new, |kernel| kernel.not_kept().to_vec());
+        for what in &not_kept {
+            tracing::warn!(what, "not recorded while the agent is away");
+        }
+        health.set_not_kept(not_kept);
+        health
+    }
 }
 
 /// The agent, started.
@@ -182,7 +195,7 @@ impl Running {
         parts::own_folder(config)?;
         let log = parts::log(config, ground.boot_id, &ground.clock)?;
         let spool = Spool::open(config.data.join("captures"), config.respond.captures_max_bytes.0)?;
-        let health = Health::default();
+        let health = ground.health();
         let responder = parts::responder(config, ground, &log, &spool)?;
         let facts = parts::facts(config, ground, &responder);
         let waiting = config.respond.waiting;

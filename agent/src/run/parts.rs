@@ -15,13 +15,13 @@ use tokio::sync::mpsc;
 
 use super::{Ground, RunError};
 use crate::clock::Clock;
-use crate::config::{Config, Runtimes};
+use crate::config::{Config, Kernel as KernelSettings, Runtimes};
 use crate::deliver::Delivery;
 use crate::deliver::hello::NodeFacts;
 use crate::deliver::orders::OrderDesk;
 use crate::deliver::spool::Spool;
 use crate::health::Health;
-use crate::kernel::{Budgets, Kernel, KernelConfig, Quarantine, Rate, SensitivePath};
+use crate::kernel::{Budgets, Kernel, KernelConfig, PinConfig, Quarantine, Rate, SensitivePath};
 use crate::log::{Log, LogOptions, parse_id};
 use crate::observe::Observer;
 use crate::observe::sensitive::{Pattern, Sensitive};
@@ -99,6 +99,13 @@ pub(super) fn kernel_config(config: &Config, sensitive: &Sensitive, engine: &Eng
     }
 }
 
+/// The same for the agent itself: what it puts into the kernel outlives it, where that is wanted.
+pub(super) fn kept_kernel_config(config: &Config, sensitive: &Sensitive, engine: &Engine) -> KernelConfig {
+    let KernelSettings { pins, stay, away, .. } = config.kernel.clone();
+    let pins = (!pins.as_os_str().is_empty()).then_some(PinConfig { folder: pins, away, stay });
+    KernelConfig { pins, ..kernel_config(config, sensitive, engine) }
+}
+
 /// What knows this machine's processes.
 pub(super) fn observer(config: &Config, sensitive: Sensitive, kernel: &Kernel) -> Observer {
     let tree = kernel.cgroup_root();
@@ -108,7 +115,13 @@ pub(super) fn observer(config: &Config, sensitive: Sensitive, kernel: &Kernel) -
         );
     }
     let settings = OriginSettings { cgroups: tree.exists().then(|| tree.to_owned()), ..OriginSettings::default() };
-    Observer::with_sensitive(Origin::new(settings), sensitive).guarding(vec![config.data.clone()])
+    Observer::with_sensitive(Origin::new(settings), sensitive).guarding(own_folders(config))
+}
+
+/// Where only the agent changes anything.
+fn own_folders(config: &Config) -> Vec<PathBuf> {
+    let folders = [&config.data, &config.kernel.pins].into_iter().filter(|folder| !folder.as_os_str().is_empty());
+    folders.cloned().collect()
 }
 
 /// The talks with container runtimes, whose answers the observer takes from now on.
@@ -242,15 +255,26 @@ impl KernelNetwork {
 }
 
 impl Network for KernelNetwork {
-    fn cut(&mut self, _cgroup_id: u64, folder: &Path, allow: &[IpNet]) -> io::Result<()> {
-        self.standing.push(self.kernel.quarantine(folder, allow).map_err(io::Error::other)?);
+    fn cut(&mut self, _cgroup_id: u64, folder: &Path, allow: &[IpNet], until_ns: u64) -> io::Result<()> {
+        self.standing.push(self.kernel.quarantine(folder, allow, until_ns).map_err(io::Error::other)?);
         Ok(())
+    }
+
+    fn extend(&mut self, cgroup_id: u64, until_ns: u64) -> io::Result<()> {
+        self.kernel.quarantine_until(cgroup_id, until_ns).map_err(io::Error::other)
+    }
+
+    fn keep_only(&mut self, cgroup_ids: &[u64]) {
+        for id in self.kernel.kept_quarantines().into_iter().filter(|id| !cgroup_ids.contains(id)) {
+            tracing::warn!(cgroup_id = id, lifted = self.kernel.lift(id), "a quarantine that nobody knows of any more");
+        }
     }
 
     fn lift(&mut self, cgroup_id: u64) -> io::Result<bool> {
         let before = self.standing.len();
         self.standing.retain(|quarantine| quarantine.cgroup_id() != cgroup_id);
-        Ok(self.standing.len() < before)
+        // One that is kept stands until the kernel is told, whoever began it.
+        Ok(self.kernel.lift(cgroup_id) || self.standing.len() < before)
     }
 
     fn packets(&self, cgroup_id: u64) -> Option<Packets> {

@@ -112,6 +112,9 @@ impl Hot<'_> {
             replay: kernel.is_none(),
         };
         pipeline.event(agent_event(clock, Body::AgentStarted(started)));
+        if let Some(kernel) = kernel {
+            pipeline.resume_accounts(kernel.told());
+        }
         let (clock, health) = (clock.clone(), self.health.clone());
         urgent_thread("pipeline", move || {
             let outcome = match source {
@@ -139,6 +142,11 @@ fn read_rings<C: FnMut(&Event, &Observer)>(
     pipeline.seed();
     let mut settled_ns = clock.now().boot_ns;
     let mut stopping = false;
+    for mut earlier in kernel.take_earlier_rings() {
+        // The records of agents that built their tables otherwise: what they meant is told before what this agent's mean.
+        while earlier.drain(BATCH, |record| pipeline.record(record)) > 0 {}
+        pipeline.numbers_begin_anew();
+    }
     loop {
         rings.wait().map_err(RunError::Rings)?;
         let count = rings.drain(BATCH, |record| pipeline.record(record));
@@ -152,7 +160,13 @@ fn read_rings<C: FnMut(&Event, &Observer)>(
         if stopping && count == 0 {
             return Ok(());
         }
-        stopping = stop.load(Ordering::Relaxed);
+        if !stopping && stop.load(Ordering::Relaxed) {
+            stopping = true;
+            // Whom the kernel stopped until here has its record in the rings, and they are read to the end.
+            if let Err(error) = kernel.leave() {
+                tracing::error!(%error, "the kernel could not be told that the agent ends");
+            }
+        }
     }
 }
 
@@ -189,7 +203,18 @@ fn settle<C: FnMut(&Event, &Observer)>(kernel: &Kernel, pipeline: &mut Pipeline<
         tracing::error!(%error, "the kernel's accounts cannot be read");
         Vec::new()
     });
+    for quiet in kernel.take_quiet() {
+        tracing::warn!(
+            from_ns = quiet.from_ns,
+            to_ns = quiet.to_ns,
+            "nothing was recorded: no agent had read for too long"
+        );
+        pipeline.away(quiet);
+    }
     pipeline.settle(&losses(kernel), Books { accounts: &accounts, payer: &|id| kernel.payer(id) });
+    if let Err(error) = kernel.keep_told(&pipeline.take_told()) {
+        tracing::error!(%error, "what was told cannot be kept: the next agent tells it again");
+    }
 }
 
 fn losses(kernel: &Kernel) -> Vec<Lost> {

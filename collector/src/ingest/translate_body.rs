@@ -222,6 +222,7 @@ fn loss_reason(wire: i32) -> &'static str {
         Ok(v1::LossReason::SequenceGap) => "sequence_gap",
         Ok(v1::LossReason::TornWrite) => "torn_write",
         Ok(v1::LossReason::LogWrite) => "log_write",
+        Ok(v1::LossReason::AgentAway) => "agent_away",
         Ok(v1::LossReason::NotReceived) => super::translate::NOT_RECEIVED,
         Ok(v1::LossReason::Unspecified) | Err(_) => "unknown",
     }

@@ -59,6 +59,7 @@
 #![deny(missing_docs)]
 
 pub mod account;
+pub mod agent;
 pub mod config;
 pub mod header;
 pub mod hook;

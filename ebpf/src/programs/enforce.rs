@@ -10,7 +10,7 @@ use ebpf_common::header::flag;
 use ebpf_common::record::process::{Stopped, watch};
 
 use crate::identity::Identity;
-use crate::{config, object, offset, read};
+use crate::{agent, config, object, offset, read};
 
 /// Cgroup → marks of `ebpf_common::config::cgroup`, and the facts to stop for.
 #[map]
@@ -62,7 +62,8 @@ fn is_memfd(dentry: u64) -> bool {
     read::pointer(dentry, offset!(dentry_name)).and_then(read::kernel::<[u8; 6]>) == Some(*b"memfd:")
 }
 
-/// Stops the current process if its cgroup is a container's that is watched for one of `facts`. Gives those that were asked for.
+/// Stops the current process if its cgroup is a container's that is watched for one of `facts`. Gives those that were asked for. Nobody
+/// is stopped while no agent is there to let them go.
 ///
 /// Noted before it is done: where the table is full, nobody is stopped whom the agent could not find.
 #[inline(always)]
@@ -77,7 +78,7 @@ pub fn stop(facts: u32, marks: u32, identity: &Identity, mount_namespace: u32) -
     // SAFETY: the value is a number that is written whole; an old or a new one are both right.
     let default = DEFAULT_WATCH.get_ptr(0).map_or(0, |value| unsafe { *value });
     let asked = facts & watch::ALL & if known & CHOSEN == 0 { default } else { known };
-    if asked == 0 {
+    if asked == 0 || !agent::lets_go() {
         return 0;
     }
     let stopped = Stopped {

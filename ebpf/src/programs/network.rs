@@ -18,7 +18,7 @@ use super::{call, enforce, network_socket, socket};
 use crate::account::Books;
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
-use crate::{config, offset, read};
+use crate::{agent, config, offset, read};
 
 /// Who owns a socket.
 #[derive(Clone, Copy)]
@@ -61,7 +61,7 @@ impl Owner {
     #[inline(always)]
     pub fn excluded(&self) -> bool {
         let own = config!(own_pid);
-        if own == 0 || self.identity.pid != own {
+        if own == 0 || self.identity.pid != own || !agent::is(own) {
             return false;
         }
         emit::count_for(Books::of(self.identity.cgroup_id), Class::Network, Outcome::Excluded);

@@ -106,7 +106,7 @@ fn reached(call: u32, result: i32, target: Target, request: u32, address: u64) -
     let mut marks = if target.start_ns == 0 { flag::FIELD_MISSING } else { 0 };
     let agent = config!(agent_pid);
     // Who lets its parent trace it does nothing to that one: only then nobody was named.
-    marks |= if agent != 0 && target.pid == agent && target.given != 0 { flag::TAMPER } else { 0 };
+    marks |= if target.pid == agent && target.given != 0 && crate::agent::is(agent) { flag::TAMPER } else { 0 };
     let body = Reach { target, address, call, request, result, repeats };
     guard::plain(Class::Privilege, Kind::Reach, marks, body);
     Some(())

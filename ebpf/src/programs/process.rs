@@ -15,7 +15,7 @@ use crate::emit::{self, About, Wake};
 use crate::identity::{Identity, current_task};
 use crate::path::{self, Place};
 use crate::scratch::{Appended, Builder, Scratch};
-use crate::{config, offset, read};
+use crate::{agent, config, offset, read};
 
 const RECORD: usize =
     size_of::<Header>() + size_of::<Exec>() + MAX_PATH + MAX_DIRECTORY + MAX_SCRIPT + MAX_ARGUMENTS + MAX_ARGUMENTS_END;
@@ -55,6 +55,7 @@ fn sched_process_fork(context: BtfTracePointContext) -> i32 {
 /// Tells of the last thread only. Before 6.16 two threads that end at the same moment may both be the last.
 #[btf_tracepoint(function = "sched_process_exit")]
 fn sched_process_exit(context: BtfTracePointContext) -> i32 {
+    agent::look();
     let task = current_task();
     let Some(signal) = read::pointer(task, offset!(task_signal)) else { return 0 };
     let last = if config!(exit_says_group_dead) == 1 {
@@ -74,6 +75,7 @@ fn sched_process_exit(context: BtfTracePointContext) -> i32 {
     let body = Exit { code: status >> 8 & 0xff, signal: status & 0x7f };
     let about = About::new(Kind::Exit, flags | enforce::container(identity.cgroup_id), Wake::Later);
     emit::plain(Class::Process, about, &identity, body);
+    agent::ended(identity.pid);
     0
 }
 

@@ -1,10 +1,10 @@
 //! Packets of a quarantined cgroup: dropped in both directions but to and from the addresses that stay allowed. Attached to
 //! the cgroup that is quarantined and to no other; what is below it is quarantined with it. Counts both. Tells no record.
 
-use aya_ebpf::helpers::generated::{bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_id};
+use aya_ebpf::helpers::generated::{bpf_ktime_get_boot_ns, bpf_skb_ancestor_cgroup_id, bpf_skb_cgroup_id};
 use aya_ebpf::macros::{cgroup_skb, map};
 use aya_ebpf::maps::lpm_trie::Key;
-use aya_ebpf::maps::{LpmTrie, PerCpuHashMap};
+use aya_ebpf::maps::{HashMap, LpmTrie, PerCpuHashMap};
 use aya_ebpf::programs::SkBuffContext;
 use ebpf_common::config::{ALLOWED_CGROUP_BITS, Allowed, Packets};
 
@@ -15,6 +15,10 @@ static QUARANTINED: PerCpuHashMap<u64, Packets> = PerCpuHashMap::with_max_entrie
 /// Cgroup and network → allowed.
 #[map]
 static ALLOWED: LpmTrie<Allowed, u8> = LpmTrie::with_max_entries(4096, 0);
+
+/// Quarantined cgroup → when that ends by itself, `CLOCK_BOOTTIME` in nanoseconds: the agent that would lift it may be away. 0: never.
+#[map]
+static ENDS: HashMap<u64, u64> = HashMap::with_max_entries(256, 0);
 
 const DROP: i32 = 0;
 const PASS: i32 = 1;
@@ -50,6 +54,9 @@ fn quarantine_ingress(context: SkBuffContext) -> i32 {
 #[inline(always)]
 fn judge(context: &SkBuffContext, direction: Direction) -> i32 {
     let Some((cgroup_id, packets)) = quarantined(context) else { return DROP };
+    if is_over(cgroup_id) {
+        return PASS;
+    }
     let allowed = peer(context, direction).is_some_and(|address| {
         ALLOWED.get(Key::new(ALLOWED_CGROUP_BITS + 128, Allowed { cgroup_id, address })).is_some()
     });
@@ -62,6 +69,14 @@ fn judge(context: &SkBuffContext, direction: Direction) -> i32 {
         (false, Direction::In) => packets.dropped_in += 1,
     }
     if allowed { PASS } else { DROP }
+}
+
+#[inline(always)]
+fn is_over(cgroup_id: u64) -> bool {
+    // SAFETY: the value is a number that is written whole; an old or a new one are both right.
+    let until_ns = ENDS.get_ptr(cgroup_id).map_or(0, |until_ns| unsafe { *until_ns });
+    // SAFETY: takes nothing, gives a number.
+    until_ns != 0 && unsafe { bpf_ktime_get_boot_ns() } >= until_ns
 }
 
 /// The quarantined cgroup of the packet's socket: its own, or one above it.

@@ -10,7 +10,7 @@ use ebpf_common::record::{Tamper, Target};
 use ebpf_common::{Class, Kind};
 
 use super::{call, guard, target};
-use crate::{config, offset, read};
+use crate::{agent, config, offset, read};
 
 const KILL: i32 = 9;
 const STOP: i32 = 19;
@@ -27,7 +27,7 @@ const KERNEL_CODE: i32 = 0x80;
 fn signal_generate(context: BtfTracePointContext) -> i32 {
     let agent = config!(agent_pid);
     let task: u64 = context.arg(2);
-    if agent != 0 && read::field::<u32>(task, offset!(task_tgid)) == Some(agent) && call::process() != agent {
+    if read::field::<u32>(task, offset!(task_tgid)) == Some(agent) && agent::is(agent) && call::process() != agent {
         sent(task, context.arg::<u64>(0) as i32, context.arg(1), context.arg::<u64>(4) as i32);
     }
     0

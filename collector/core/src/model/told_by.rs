@@ -69,6 +69,7 @@ fn privilege(privilege: &Privilege) -> &'static [&'static str] {
         Privilege::RootChanged { .. } => &["root"],
         Privilege::UserfaultMade { .. } => &["userfault"],
         Privilege::KeyUsed { .. } => &["key"],
+        Privilege::MemoryExecutable(_) => &["executable"],
     }
 }
 

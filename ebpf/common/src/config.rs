@@ -36,6 +36,9 @@ pub struct Config {
     pub uring_arguments: u32,
 }
 
+/// For so long after the agent was woken, records wake it again only where they cannot wait; so long after a wake it looks by itself.
+pub const SOON_NS: u64 = 1_000_000;
+
 /// Length of a key that is one component of a path: as long as the longest name of a pattern, zero bytes after it.
 pub const COMPONENT: usize = 40;
 

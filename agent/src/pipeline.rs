@@ -13,6 +13,7 @@ use crate::canary::Sighted;
 use crate::clock::Clock;
 use crate::decode::{Body, Record, decode};
 use crate::health::{Counter, Health};
+use crate::kernel::Over;
 use crate::log::Log;
 use crate::loss::Ledger;
 use crate::observe::Observer;
@@ -146,6 +147,14 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
         self.events.extend(self.accounting.report(books, &self.clock, container));
         if let Some(position) = self.pass_on() {
             self.accounting.reported_at(position);
+        }
+    }
+
+    /// Takes what the kernel counted after it had told the first. Rules saw that one, and are not asked again.
+    pub fn repeated(&mut self, over: &Over) {
+        self.observer.repeated(over, &self.clock, &mut self.events);
+        for mut event in self.events.drain(..) {
+            self.log.append(&mut event);
         }
     }
 

@@ -14,6 +14,7 @@ mod network_payload;
 mod network_socket;
 mod privilege;
 mod process;
+mod repeats;
 mod ring;
 mod stimulus;
 mod stopped;

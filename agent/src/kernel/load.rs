@@ -25,7 +25,7 @@ use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
 use super::sensitive::{Keys, PatternError, SensitiveList};
 use super::tiers::Tiers;
-use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, mounts, own};
+use super::{CgroupTreeError, Kernel, KernelConfig, cgroups, mounts, own, repeats};
 
 /// Aligned, as the loader wants it.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
@@ -112,6 +112,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         hooks,
         rings: Mutex::new(Some(rings(&mut ebpf)?)),
         accounts: Mutex::new(accounts),
+        repeats: Mutex::new(repeats::Table::new(map(&mut ebpf, "REPEATS")?, config.repeat_window)),
         cgroups: Mutex::new(cgroups),
         default_watch: Mutex::new(map(&mut ebpf, "DEFAULT_WATCH")?),
         stopped: Mutex::new(map(&mut ebpf, "STOPPED")?),
@@ -133,7 +134,8 @@ fn object(
         None => host_namespace().map_err(LoadError::HostNamespace)?,
     };
     let constants = Config {
-        datagram_window_ns: u64::try_from(config.datagram_window.as_nanos()).unwrap_or(u64::MAX),
+        datagram_window_ns: repeats::nanoseconds(config.datagram_window),
+        repeat_window_ns: repeats::nanoseconds(config.repeat_window),
         network_budget: config.budgets.network.in_kernel(ring_size(config.rings.network)),
         file_budget: config.budgets.file.in_kernel(ring_size(config.rings.file)),
         agent_cgroup,

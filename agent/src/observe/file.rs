@@ -33,6 +33,7 @@ pub(crate) fn open(record: &Record<'_>, open: &decode::FileOpen<'_>, sensitive: 
         object: object(&open.fixed.object),
         created: open.fixed.created == 1,
         by_handle: open.fixed.by_handle == 1,
+        repeats: None,
     })
 }
 

@@ -18,6 +18,7 @@ pub mod path;
 mod powers;
 mod privilege;
 mod process;
+mod repeats;
 pub mod sensitive;
 mod tamper;
 
@@ -32,8 +33,10 @@ use proto::v1::{Actor, ContainerSeen, Event, FileAct, ProcessKey, UnknownOrigin}
 
 use crate::clock::Clock;
 use crate::decode::{Body, Record};
+use crate::kernel::Over;
 use crate::origin::runtime::Link;
 use crate::origin::{Origin, Subject};
+use repeats::Firsts;
 use sensitive::Sensitive;
 use tamper::Own;
 
@@ -47,6 +50,7 @@ pub struct Observer {
     said: Vec<ContainerSeen>,
     silent: u64,
     streams: Streams,
+    firsts: Firsts,
     api_servers: Vec<(IpAddr, u16)>,
 }
 
@@ -58,8 +62,8 @@ impl Observer {
 
     /// An observer with a list of sensitive paths: the one that the kernel programs were given.
     pub fn with_sensitive(origin: Origin, sensitive: Sensitive) -> Self {
-        let (own, streams) = (Own::default(), Streams::default());
-        Self { origin, sensitive, own, said: Vec::new(), silent: 0, streams, api_servers: Vec::new() }
+        let (own, streams, firsts) = (Own::default(), Streams::default(), Firsts::default());
+        Self { origin, sensitive, own, said: Vec::new(), silent: 0, streams, firsts, api_servers: Vec::new() }
     }
 
     /// Tells what others do to these folders of the agent's as what it is: done to the agent.
@@ -153,8 +157,16 @@ impl Observer {
             Body::FileSymlink(link) => file::link(record, link, FileAct::Symlinked),
             Body::FileChange(change) => file::change(record, change),
         };
-        let told = (!file::is_chance_hit(&body)).then_some(body);
-        self.tell(record, stamp, clock, told, out);
+        let is_told = !file::is_chance_hit(&body);
+        self.tell(record, stamp, clock, is_told.then_some(body), out);
+        if let Body::FileOpen(open) = &record.body {
+            self.firsts.read(&open.fixed, header.tid, out.last().filter(|_| is_told));
+        }
+    }
+
+    /// Appends what the kernel counted after it had told the first.
+    pub fn repeated(&mut self, over: &Over, clock: &Clock, out: &mut Vec<Event>) {
+        self.firsts.over(over, clock, out);
     }
 
     /// Appends what a record told: nothing, or one event, or several, of which the first has the record's number.
@@ -220,6 +232,11 @@ struct Stamp {
 
 impl Stamp {
     fn event(self, clock: &Clock, actor: Option<Actor>, body: Wire) -> Event {
+        Event { actor, body: Some(body), ..self.bare(clock) }
+    }
+
+    /// Without what happened.
+    fn bare(self, clock: &Clock) -> Event {
         let (time_ns, uncertainty_us) = clock.wall_ns(self.boot_ns);
         Event {
             position: 0,
@@ -228,9 +245,9 @@ impl Stamp {
             uncertainty_us,
             cpu: self.cpu,
             cpu_sequence: self.sequence,
-            actor,
+            actor: None,
             attempt: false,
-            body: Some(body),
+            body: None,
         }
     }
 }

@@ -47,6 +47,7 @@ fn open(path: &str, flags: u32) -> Body {
         object: None,
         created: false,
         by_handle: false,
+        repeats: None,
     }
 }
 

@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use collector_core::model::event::{Account, Entry, Raw};
 use collector_core::model::fact::Named;
+use collector_core::model::file::Repeats;
 use collector_core::model::{Body, NodeEvent};
 use serde_json::Value;
 
@@ -93,7 +94,7 @@ fn what(event: &NodeEvent) -> String {
         }
         Body::Exit { code, signal: 0 } => format!("exit {code}"),
         Body::Exit { signal, .. } => format!("killed by signal {signal}"),
-        Body::FileOpen { path, sensitive, result, .. } => format!("open {path} {sensitive} = {result}"),
+        Body::FileOpen { path, sensitive, result, repeats, .. } => opened(path, sensitive, *result, *repeats),
         Body::FileUnlink { path, result, .. } => format!("unlink {path} = {result}"),
         Body::FileRename { from, to, result, .. } => format!("rename {from} to {to} = {result}"),
         Body::FileChmod { path, mode, result, .. } => format!("chmod {mode:o} {path} = {result}"),
@@ -131,6 +132,11 @@ fn what(event: &NodeEvent) -> String {
         }
         Body::AgentStarted { version, kernel_release, .. } => format!("agent {version} started on {kernel_release}"),
     }
+}
+
+fn opened(path: &Raw, sensitive: &str, result: i32, repeats: Option<Repeats>) -> String {
+    let how = repeats.map_or_else(|| format!("= {result}"), |again| format!("{} more times", again.count));
+    format!("open {path} {sensitive} {how}")
 }
 
 fn facts(kind: &str, facts: &[Named<'_>], result: Option<i32>) -> String {

@@ -10,6 +10,8 @@ use crate::account::Budget;
 pub struct Config {
     /// After this long without a send, a datagram to the same peer is the first of a new flow.
     pub datagram_window_ns: u64,
+    /// Opens of the same file are counted together for so long after the first was told; 0: each is told.
+    pub repeat_window_ns: u64,
     /// What each cgroup may send of connections.
     pub network_budget: Budget,
     /// What each cgroup may send of files.

@@ -3,7 +3,7 @@
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// Raised when the meaning of any byte changes: an agent refuses records of another version.
-pub const VERSION: u8 = 4;
+pub const VERSION: u8 = 5;
 
 /// No record is longer: the tail of an exec at its bounds, rounded up.
 pub const MAX_RECORD: usize = 28 * 1024;

@@ -137,6 +137,7 @@ fn token_read() -> Body {
         object: None,
         created: false,
         by_handle: false,
+        repeats: None,
     }
 }
 

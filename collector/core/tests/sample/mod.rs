@@ -148,6 +148,7 @@ fn node_event(source: &str, event: &Value, time: Moment, position: u64) -> NodeE
             object: None,
             created: false,
             by_handle: false,
+            repeats: None,
         },
     };
     NodeEvent { node, log_id: "log".into(), position, time, actor: Some(actor), attempt: false, body }

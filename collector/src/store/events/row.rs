@@ -122,13 +122,14 @@ fn run(exec: &Exec) -> Row {
 
 fn file(body: &Body) -> Row {
     match body {
-        Body::FileOpen { path, flags, mode, sensitive, result, truncated, object, created, by_handle } => {
+        Body::FileOpen { path, flags, mode, sensitive, result, truncated, object, created, by_handle, repeats } => {
             let facts = [
                 ("flags", Number((*flags).into())),
                 ("mode", Number((*mode).into())),
                 ("sensitive", Word(sensitive)),
                 ("created", Flag(*created)),
                 ("by_handle", Flag(*by_handle)),
+                ("repeats", Number(repeats.map_or(0, |repeats| repeats.count))),
                 ("truncated", Flag(*truncated)),
             ];
             of_file("file_open", path, *result, &facts, object.as_ref())

@@ -87,6 +87,7 @@ fn token(milliseconds: i64, container: &str, pid: u32) -> NodeEvent {
         object: None,
         created: false,
         by_handle: false,
+        repeats: None,
     };
     event(milliseconds, container, pid, 1, body)
 }

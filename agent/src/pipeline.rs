@@ -13,7 +13,7 @@ use crate::canary::Sighted;
 use crate::clock::Clock;
 use crate::decode::{Body, Record, decode};
 use crate::health::{Counter, Health};
-use crate::kernel::{Quiet, Told};
+use crate::kernel::{Over, Quiet, Told};
 use crate::log::Log;
 use crate::loss::Ledger;
 use crate::observe::Observer;
@@ -173,6 +173,14 @@ impl<C: FnMut(&Event, &Observer)> Pipeline<C> {
     /// What the last reports told of the accounts, for the next agent.
     pub fn take_told(&mut self) -> Vec<(u64, Option<Told>)> {
         self.accounting.take_changed()
+    }
+
+    /// Takes what the kernel counted after it had told the first. Rules saw that one, and are not asked again.
+    pub fn repeated(&mut self, over: &Over) {
+        self.observer.repeated(over, &self.clock, &mut self.events);
+        for mut event in self.events.drain(..) {
+            self.log.append(&mut event);
+        }
     }
 
     /// Cgroups whose removal was told since the last question.

@@ -65,7 +65,7 @@ impl Books {
 
     /// Whether a record may be sent, which is then paid for. The life of processes, privilege and the kernel cost nothing.
     #[inline(always)]
-    pub fn pays(self, class: Class, purse: Purse, ring: *mut RingBuf) -> bool {
+    pub fn pays(self, class: Class, purse: Purse, ring: *mut RingBuf, now: u64) -> bool {
         let (place, budget) = match class {
             Class::Network => (0, config!(network_budget)),
             Class::File => (1, config!(file_budget)),
@@ -74,8 +74,6 @@ impl Books {
         if budget.cost_ns == 0 || self.0.is_null() {
             return true;
         }
-        // SAFETY: takes nothing, gives a number.
-        let now = unsafe { bpf_ktime_get_boot_ns() };
         // SAFETY: the map is a ring.
         let waiting = unsafe { bpf_ringbuf_query(ring.cast(), BPF_RB_AVAIL_DATA) };
         let first = if waiting < budget.strained_bytes { Purse::Usual } else { Purse::Strained };

@@ -5,8 +5,9 @@ use aya_ebpf::helpers::generated::{
     bpf_get_smp_processor_id, bpf_ktime_get_boot_ns, bpf_ringbuf_output, bpf_ringbuf_reserve, bpf_ringbuf_submit,
 };
 use aya_ebpf::macros::map;
-use aya_ebpf::maps::{PerCpuArray, RingBuf};
+use aya_ebpf::maps::{Array, PerCpuArray, RingBuf};
 use ebpf_common::account::Purse;
+use ebpf_common::config;
 use ebpf_common::header::{VERSION, flag};
 use ebpf_common::loss::Outcome;
 use ebpf_common::{Class, Header, Kind};
@@ -30,11 +31,17 @@ static RING_FILE: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map]
 static SEQUENCES: PerCpuArray<Sequence> = PerCpuArray::with_max_entries(Class::COUNT as u32, 0);
 
+/// When the agent was woken last, by class.
+#[map]
+static WOKEN: Array<u64> = Array::with_max_entries(Class::COUNT as u32, 0);
+
 /// When the agent reads a record. To wake it costs the process that is watched more than all of the record does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Wake {
-    /// At once: something may have to be stopped, or be looked at before it is gone.
+    /// At once: something may have to be stopped before it does anything.
     Now,
+    /// At once too, but for what comes within a millisecond of another wake: after each the agent looks once more that long later.
+    Soon,
     /// When it looks by itself, which is a few milliseconds later.
     Later,
 }
@@ -52,19 +59,28 @@ impl About {
 }
 
 impl Wake {
-    /// At once, where the record is of a container.
+    /// Soon, where the record is of a container.
     #[inline(always)]
     pub fn of_container(flags: u32) -> Self {
-        if flags & flag::CONTAINER == 0 { Self::Later } else { Self::Now }
+        if flags & flag::CONTAINER == 0 { Self::Later } else { Self::Soon }
     }
 
-    /// As the ring has it. Forced, because the kernel's own choice wakes nobody for a record behind one that wakes nobody.
+    /// As the ring has it, for a record of this moment. Forced, because the kernel's own choice wakes nobody for a record behind one that
+    /// wakes nobody.
     #[inline(always)]
-    fn word(self) -> u64 {
-        match self {
-            Self::Now => BPF_RB_FORCE_WAKEUP,
-            Self::Later => BPF_RB_NO_WAKEUP,
+    pub fn word(self, class: Class, now: u64) -> u64 {
+        if self == Self::Later {
+            return BPF_RB_NO_WAKEUP;
         }
+        let Some(woken) = WOKEN.get_ptr_mut(class as u32) else { return BPF_RB_FORCE_WAKEUP };
+        // SAFETY: a map's value of eight aligned bytes, which every CPU reads and writes whole. Where two meet, both wake.
+        unsafe {
+            if self == Self::Soon && now.wrapping_sub(woken.read_volatile()) < config::SOON_NS {
+                return BPF_RB_NO_WAKEUP;
+            }
+            woken.write_volatile(now);
+        }
+        BPF_RB_FORCE_WAKEUP
     }
 }
 
@@ -118,9 +134,9 @@ pub fn lose_begun(books: Books, class: Class, outcome: Outcome) {
 
 /// Whether a record may be sent: it is begun, and paid for from here on.
 #[inline(always)]
-pub fn admits(books: Books, class: Class, purse: Purse) -> bool {
+pub fn admits(books: Books, class: Class, purse: Purse, now: u64) -> bool {
     books.begin(class);
-    let pays = books.pays(class, purse, ring(class));
+    let pays = books.pays(class, purse, ring(class), now);
     if !pays {
         books.end(class, Outcome::Throttled);
     }
@@ -132,7 +148,8 @@ pub fn admits(books: Books, class: Class, purse: Purse) -> bool {
 pub fn plain<T: Copy>(class: Class, about: About, identity: &Identity, body: T) {
     let about = About { body: size_of::<T>() as u16, length: size_of::<Whole<T>>() as u32, ..about };
     let books = Books::of(identity.cgroup_id);
-    if !admits(books, class, about.purse) {
+    let now = now();
+    if !admits(books, class, about.purse, now) {
         return;
     }
     // SAFETY: the map is a ring, the size is a constant.
@@ -145,16 +162,23 @@ pub fn plain<T: Copy>(class: Class, about: About, identity: &Identity, body: T) 
     // SAFETY: the slot is not null, as large as a `Whole`, aligned to eight bytes, and nobody else's until it is submitted.
     // Both parts are written, and neither has padding, so that no byte of an older record goes out.
     unsafe {
-        (&raw mut (*whole).header).write(header(class, &about, identity));
+        (&raw mut (*whole).header).write(header(class, &about, identity, now));
         (&raw mut (*whole).body).write(body);
-        bpf_ringbuf_submit(slot, about.wake.word());
+        bpf_ringbuf_submit(slot, about.wake.word(class, now));
     }
     books.end(class, Outcome::Sent);
 }
 
-/// The header of a record that is built in scratch. Takes its number: the record must then be sent.
+/// The moment on the clock of all records.
 #[inline(always)]
-pub fn header(class: Class, about: &About, identity: &Identity) -> Header {
+pub fn now() -> u64 {
+    // SAFETY: takes nothing, gives a number.
+    unsafe { bpf_ktime_get_boot_ns() }
+}
+
+/// The header of a record of this moment. Takes its number: the record must then be sent.
+#[inline(always)]
+pub fn header(class: Class, about: &About, identity: &Identity, boot_ns: u64) -> Header {
     Header {
         length: about.length,
         kind: about.kind as u16,
@@ -165,8 +189,7 @@ pub fn header(class: Class, about: &About, identity: &Identity) -> Header {
         version: VERSION,
         body: about.body,
         sequence: next(class),
-        // SAFETY: takes nothing, gives a number.
-        boot_ns: unsafe { bpf_ktime_get_boot_ns() },
+        boot_ns,
         pid: identity.pid,
         tid: identity.tid,
         start_ns: identity.start_ns,
@@ -179,9 +202,9 @@ pub fn header(class: Class, about: &About, identity: &Identity) -> Header {
 
 /// Puts a finished record into its ring.
 #[inline(always)]
-pub fn send(books: Books, class: Class, wake: Wake, record: *const u8, length: u64) {
+pub fn send(books: Books, class: Class, wake: u64, record: *const u8, length: u64) {
     // SAFETY: the map is a ring; the verifier proves that `record` has `length` readable bytes.
-    let failed = unsafe { bpf_ringbuf_output(ring(class).cast(), record.cast_mut().cast(), length, wake.word()) };
+    let failed = unsafe { bpf_ringbuf_output(ring(class).cast(), record.cast_mut().cast(), length, wake) };
     books.end(class, if failed == 0 { Outcome::Sent } else { Outcome::RingFull });
 }
 

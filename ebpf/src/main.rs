@@ -21,6 +21,7 @@ mod object;
 mod path;
 mod programs;
 mod read;
+mod repeats;
 mod scratch;
 mod settings;
 

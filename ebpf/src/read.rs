@@ -6,14 +6,15 @@ use core::mem::MaybeUninit;
 use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
-    bpf_probe_read_user, bpf_probe_read_user_str, bpf_skb_load_bytes,
+    bpf_probe_read_user, bpf_probe_read_user_str, bpf_skb_load_bytes, bpf_skc_to_tcp_sock,
 };
 use ebpf_common::offsets;
 
 use crate::config;
 
-/// The current task, or a structure that hangs on it. Since 5.11 the verifier knows what it is, so that its fields are read by plain
-/// loads, for which there is no call to make; a load that faults gives zero. Before, they are read as any other memory.
+/// The current task, or a structure that hangs on it, or one that a typed tracepoint gave. The verifier knows what it is (the task since
+/// 5.11), so that its fields are read by plain loads, for which there is no call to make; a load that faults gives zero. A task
+/// before that is read as any other memory.
 #[derive(Clone, Copy)]
 pub struct Known {
     address: *const u8,
@@ -29,6 +30,14 @@ impl Known {
         // SAFETY: both take nothing; the task that runs is there for as long as the program runs.
         let task = unsafe { if is_typed { bpf_get_current_task_btf() as u64 } else { bpf_get_current_task() } };
         Self { address: task as *const u8, is_typed }
+    }
+
+    /// The socket that a typed tracepoint gave, with all that TCP keeps of it; nothing where it is no TCP socket.
+    #[inline(always)]
+    pub fn tcp(socket: *const c_void) -> Option<Self> {
+        // SAFETY: the verifier lets nothing pass but a socket; the helper looks whether it is a TCP one.
+        let whole = unsafe { bpf_skc_to_tcp_sock(socket.cast_mut()) };
+        if whole.is_null() { None } else { Some(Self { address: whole.cast_const().cast(), is_typed: true }) }
     }
 
     /// What a field points to; nothing where it is null.

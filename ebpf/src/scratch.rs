@@ -68,7 +68,7 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         purse: Purse,
     ) -> Option<Self> {
         // Before anything is read for it: who floods pays for a look at the books, not for a record.
-        if !emit::admits(books, class, purse) {
+        if !emit::admits(books, class, purse, emit::now()) {
             return None;
         }
         // SAFETY: the field is inside this CPU's value of a map, eight bytes, aligned.
@@ -202,12 +202,13 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
     pub fn send_filled<T: Copy>(self, about: About, identity: &Identity) {
         let length = read::bound(self.length(), RECORD as u64);
         let about = About { length: length as u32, body: size_of::<T>() as u16, ..about };
-        let header = emit::header(self.class, &about, identity);
+        let now = emit::now();
+        let header = emit::header(self.class, &about, identity, now);
         // SAFETY: the record's room is longer than a header, aligned to eight bytes, and ours.
         unsafe {
             let record = &raw mut (*self.scratch).record;
             record.cast::<Header>().write(header);
-            emit::send(self.books, self.class, about.wake, record.cast(), length);
+            emit::send(self.books, self.class, about.wake.word(self.class, now), record.cast(), length);
         }
         self.release();
     }

@@ -12,6 +12,7 @@ static OFFSETS: Offsets = Offsets::ABSENT;
 #[unsafe(no_mangle)]
 static CONFIG: Config = Config {
     datagram_window_ns: 60_000_000_000,
+    repeat_window_ns: 10_000_000_000,
     network_budget: Budget::NONE,
     file_budget: Budget::NONE,
     agent_cgroup: 0,

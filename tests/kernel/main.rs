@@ -16,6 +16,7 @@ mod network_payload;
 mod network_socket;
 mod privilege;
 mod process;
+mod repeats;
 mod restart;
 mod ring;
 mod stimulus;

@@ -36,11 +36,12 @@ pub(crate) fn allowed() -> bool {
     nix::unistd::geteuid().is_root() && Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
-/// Settings with which this process sees itself, by ways no better than `MAYFLY_HIGHEST_TIER` says, if it says one.
+/// Settings with which this process sees itself and each of its opens, by ways no better than `MAYFLY_HIGHEST_TIER` says, if it says one.
 pub(crate) fn config() -> KernelConfig {
     let named = std::env::var("MAYFLY_HIGHEST_TIER").ok();
     let asked = named.map(|name| Tier::ALL.into_iter().find(|tier| tier.name() == name).expect("the name of a tier"));
-    KernelConfig { exclude_self: false, highest_tier: asked.unwrap_or(Tier::Lsm), ..KernelConfig::default() }
+    let highest_tier = asked.unwrap_or(Tier::Lsm);
+    KernelConfig { exclude_self: false, repeat_window: Duration::ZERO, highest_tier, ..KernelConfig::default() }
 }
 
 impl Watch {

@@ -3,6 +3,7 @@
 //! not silently be the default.
 
 mod bounds;
+mod files;
 mod kernel;
 mod kubernetes;
 mod quantity;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use bounds::{line_at, line_of, size, span, within};
+pub use files::{Files, SensitivePath};
 pub use kernel::{Kernel, OWN_TYPES};
 pub use kubernetes::Kubernetes;
 pub use quantity::{Bytes, parse_duration};
@@ -127,25 +129,6 @@ pub struct Canary {
     /// noticed later, after two rounds.
     #[serde(deserialize_with = "quantity::duration")]
     pub every: Duration,
-}
-
-/// Which files are watched beyond writes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Files {
-    /// Paths whose mere opening is told. Default: credentials, tokens, keys and password files of common software. A list here takes
-    /// the place of that one; an empty list watches none. At most 64.
-    pub sensitive: Option<Vec<SensitivePath>>,
-}
-
-/// One sensitive path.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SensitivePath {
-    /// What it is: `shadow`, `ssh_key`, … Rules know it by this name.
-    pub class: String,
-    /// Absolute; `*` is any part of one component, `**` any number of components.
-    pub path: String,
 }
 
 /// Records a second of each container, and of each cgroup of the host: what is over it is counted and not told, so that who floods
@@ -374,6 +357,7 @@ impl Config {
         span("log.sync", log.sync, millis(10)..=seconds(60))?;
         within("log.level", log.level, 1..=9)?;
         span("recorder.before", self.recorder.before, seconds(1)..=seconds(86_400).min(log.max_age))?;
+        span("files.repeats", self.files.repeats, Duration::ZERO..=seconds(600))?;
         within("budget.files", self.budget.files, 0..=1_000_000)?;
         within("budget.connections", self.budget.connections, 0..=1_000_000)?;
         span("kernel.away", self.kernel.away, seconds(10)..=seconds(86_400))?;

@@ -30,6 +30,8 @@ pub struct KernelConfig {
     pub watch_containers: u32,
     /// After this long without a send, a datagram to the same peer is told again.
     pub datagram_window: Duration,
+    /// Opens of the same file by the same process within so long are told once and counted; zero: each is told.
+    pub repeat_window: Duration,
     /// Inode number of the mount namespace in which the container runtimes run; `None`: that of process 1.
     pub host_mount_namespace: Option<u32>,
     /// Better ways into the kernel than this are not tried. Lower: what the worse ways do not see is not seen.
@@ -109,6 +111,7 @@ impl Default for KernelConfig {
             container_parents: Vec::new(),
             watch_containers: 0,
             datagram_window: Duration::from_mins(1),
+            repeat_window: crate::config::Files::default().repeats,
             host_mount_namespace: None,
             highest_tier: Tier::Lsm,
             hangs_after: Duration::from_secs(30),

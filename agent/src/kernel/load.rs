@@ -28,7 +28,7 @@ use super::presence::Presence;
 use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
 use super::sensitive::{Keys, PatternError, SensitiveList};
-use super::{CgroupTreeError, Kernel, KernelConfig, attach, cgroups, own, told};
+use super::{CgroupTreeError, Kernel, KernelConfig, attach, cgroups, own, repeats, told};
 
 /// Aligned, as the loader wants it.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
@@ -131,6 +131,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         hooks,
         rings: Mutex::new(Some(rings(&mut ebpf, &presence)?)),
         accounts: Mutex::new(accounts),
+        repeats: Mutex::new(repeats::Table::new(map(&mut ebpf, "REPEATS")?, config.repeat_window)),
         cgroups: Mutex::new(cgroups),
         default_watch: Mutex::new(map(&mut ebpf, "DEFAULT_WATCH")?),
         stopped: Mutex::new(map(&mut ebpf, "STOPPED")?),
@@ -190,7 +191,8 @@ fn object(
         None => host_namespace().map_err(LoadError::HostNamespace)?,
     };
     let constants = Config {
-        datagram_window_ns: u64::try_from(config.datagram_window.as_nanos()).unwrap_or(u64::MAX),
+        datagram_window_ns: repeats::nanoseconds(config.datagram_window),
+        repeat_window_ns: repeats::nanoseconds(config.repeat_window),
         network_budget: config.budgets.network.in_kernel(ring_size(config.rings.network)),
         file_budget: config.budgets.file.in_kernel(ring_size(config.rings.file)),
         agent_cgroup,

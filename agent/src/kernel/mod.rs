@@ -21,6 +21,7 @@ mod pins;
 mod places;
 mod presence;
 mod quarantine;
+mod repeats;
 mod ring;
 mod sensitive;
 mod skipped;
@@ -48,6 +49,7 @@ pub use load::LoadError;
 pub use pins::{PinConfig, PinError, Uninstalled, uninstall, would_keep};
 pub use presence::Quiet;
 pub use quarantine::{Quarantine, QuarantineError};
+pub use repeats::{Over, Repeat};
 pub use ring::{Ring, Rings};
 pub use sensitive::{PatternError, SensitiveList, SensitivePath};
 pub use told::Told;
@@ -66,6 +68,7 @@ pub struct Kernel {
     hooks: Vec<HookState>,
     rings: Mutex<Option<Rings>>,
     accounts: Mutex<Accounts>,
+    repeats: Mutex<repeats::Table>,
     cgroups: Mutex<HashMap<MapData, u64, u32>>,
     default_watch: Mutex<Array<MapData, u32>>,
     stopped: Mutex<HashMap<MapData, u32, [u8; size_of::<Stopped>()]>>,
@@ -193,6 +196,16 @@ impl Kernel {
     /// A cgroup is gone.
     pub fn cgroup_gone(&self, cgroup_id: u64, now_ns: u64) {
         self.books().cgroup_gone(cgroup_id, now_ns);
+    }
+
+    /// What was told before, was done again and will be no more in the same window of time; each once.
+    pub fn repeats_over(&self, now_ns: u64) -> Result<Over, MapError> {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).over(now_ns)
+    }
+
+    /// The same, also of the window that is not over.
+    pub fn repeats_so_far(&self) -> Result<Over, MapError> {
+        self.repeats.lock().unwrap_or_else(PoisonError::into_inner).all()
     }
 
     fn books(&self) -> MutexGuard<'_, Accounts> {

@@ -39,13 +39,14 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const AGAIN: Duration = Duration::from_millis(50);
 
 /// Maps that outlive the agent. All others hold what it is configured with, or what is over within one run of a program.
-pub(super) const KEPT: [&str; 20] = [
+pub(super) const KEPT: [&str; 21] = [
     "RING_PROCESS",
     "RING_GUARD",
     "RING_NETWORK",
     "RING_FILE",
     "SEQUENCES",
     "ACCOUNTS",
+    "REPEATS",
     "PAYERS",
     "CGROUPS",
     "STOPPED",

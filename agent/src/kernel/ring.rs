@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aya::maps::{MapData, RingBuf};
 use ebpf_common::Class;
+use ebpf_common::config::SOON_NS;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 
@@ -56,6 +57,8 @@ pub struct Rings {
     is_left: bool,
     /// Whoever waits here reads, which the kernel programs are told.
     presence: Option<Arc<Mutex<Presence>>>,
+    /// The bell rang before the last look.
+    rang: bool,
     /// Looks one after the other that found nothing.
     empty_looks: u32,
 }
@@ -68,6 +71,8 @@ impl Rings {
     pub const LOOK: Duration = Duration::from_millis(5);
     /// The same where nothing came for a while: what a flood puts into a ring in that time fits into half of it.
     pub const LONGEST_LOOK: Duration = Duration::from_millis(40);
+    /// The same after the bell rang: what comes so soon after that rings no more.
+    const AFTER_BELL: Duration = Duration::from_nanos(SOON_NS);
     /// After so many empty looks the next is later.
     const PATIENCE: u32 = 20;
 
@@ -79,7 +84,7 @@ impl Rings {
         for (number, ring) in [&process, &guard, &network, &file].into_iter().enumerate() {
             bell.add(&ring.ring, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, number as u64))?;
         }
-        Ok(Self { process, guard, network, file, bell, is_left: false, presence, empty_looks: 0 })
+        Ok(Self { process, guard, network, file, bell, is_left: false, presence, rang: false, empty_looks: 0 })
     }
 
     /// Waits until a kernel program asks to be read, or for [`Rings::LOOK`], longer where all is quiet. Then the rings are to be drained.
@@ -90,12 +95,16 @@ impl Rings {
         if self.is_left {
             return Ok(());
         }
-        let look = Self::LOOK.saturating_mul((self.empty_looks / Self::PATIENCE).max(1)).min(Self::LONGEST_LOOK);
+        let usual = Self::LOOK.saturating_mul((self.empty_looks / Self::PATIENCE).max(1)).min(Self::LONGEST_LOOK);
+        let look = if self.rang { Self::AFTER_BELL } else { usual };
         let longest = EpollTimeout::try_from(look).unwrap_or(EpollTimeout::ZERO);
-        match self.bell.wait(&mut [EpollEvent::empty(); Self::COUNT], longest) {
-            Ok(_) | Err(Errno::EINTR) => Ok(()),
-            Err(cause) => Err(cause.into()),
-        }
+        self.rang = match self.bell.wait(&mut [EpollEvent::empty(); Self::COUNT], longest) {
+            Ok(rings) => rings > 0,
+            // Nobody knows whether it did.
+            Err(Errno::EINTR) => true,
+            Err(cause) => return Err(cause.into()),
+        };
+        Ok(())
     }
 
     /// Gives up to `most` records of each ring to `each`, the urgent rings first, and says how many there were.

@@ -38,6 +38,7 @@ pub(crate) fn open(record: &Record<'_>, open: &decode::FileOpen<'_>, sensitive: 
         created: open.fixed.created == 1,
         by_handle: open.fixed.by_handle == 1,
         alias,
+        repeats: None,
     })
 }
 

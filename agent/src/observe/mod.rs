@@ -19,6 +19,7 @@ pub mod path;
 mod powers;
 mod privilege;
 mod process;
+mod repeats;
 pub mod sensitive;
 mod tamper;
 
@@ -33,9 +34,11 @@ use proto::v1::{Actor, ContainerSeen, Event, FileAct, ProcessKey, UnknownOrigin}
 
 use crate::clock::Clock;
 use crate::decode::{Body, Record};
+use crate::kernel::Over;
 use crate::origin::runtime::Link;
 use crate::origin::{Origin, Subject};
 use arguments::Arguments;
+use repeats::Firsts;
 use sensitive::Sensitive;
 use tamper::Own;
 
@@ -50,6 +53,7 @@ pub struct Observer {
     said: Vec<ContainerSeen>,
     silent: u64,
     streams: Streams,
+    firsts: Firsts,
     api_servers: Vec<(IpAddr, u16)>,
 }
 
@@ -61,9 +65,10 @@ impl Observer {
 
     /// An observer with a list of sensitive paths: the one that the kernel programs were given.
     pub fn with_sensitive(origin: Origin, sensitive: Sensitive) -> Self {
-        let (own, streams) = (Own::default(), Streams::default());
+        let (own, streams, firsts) = (Own::default(), Streams::default(), Firsts::default());
         let arguments = Arguments::new(origin.proc());
-        Self { origin, arguments, sensitive, own, said: Vec::new(), silent: 0, streams, api_servers: Vec::new() }
+        let (said, silent, api_servers) = (Vec::new(), 0, Vec::new());
+        Self { origin, arguments, sensitive, own, said, silent, streams, firsts, api_servers }
     }
 
     /// Tells what others do to these folders of the agent's as what it is: done to the agent.
@@ -157,8 +162,16 @@ impl Observer {
             Body::FileSymlink(link) => file::link(record, link, FileAct::Symlinked),
             Body::FileChange(change) => file::change(record, change),
         };
-        let told = (!file::is_chance_hit(&body)).then_some(body);
-        self.tell(record, stamp, clock, told, out);
+        let is_told = !file::is_chance_hit(&body);
+        self.tell(record, stamp, clock, is_told.then_some(body), out);
+        if let Body::FileOpen(open) = &record.body {
+            self.firsts.read(&open.fixed, header.tid, out.last().filter(|_| is_told));
+        }
+    }
+
+    /// Appends what the kernel counted after it had told the first.
+    pub fn repeated(&mut self, over: &Over, clock: &Clock, out: &mut Vec<Event>) {
+        self.firsts.over(over, clock, out);
     }
 
     /// Appends what a record told: nothing, or one event, or several, of which the first has the record's number.
@@ -224,6 +237,11 @@ struct Stamp {
 
 impl Stamp {
     fn event(self, clock: &Clock, actor: Option<Actor>, body: Wire) -> Event {
+        Event { actor, body: Some(body), ..self.bare(clock) }
+    }
+
+    /// Without what happened.
+    fn bare(self, clock: &Clock) -> Event {
         let (time_ns, uncertainty_us) = clock.wall_ns(self.boot_ns);
         Event {
             position: 0,
@@ -232,9 +250,9 @@ impl Stamp {
             uncertainty_us,
             cpu: self.cpu,
             cpu_sequence: self.sequence,
-            actor,
+            actor: None,
             attempt: false,
-            body: Some(body),
+            body: None,
         }
     }
 }

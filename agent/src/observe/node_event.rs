@@ -38,6 +38,8 @@ pub fn sources(event: &Event) -> [Option<LogSource<'static>>; 2] {
     match &event.body {
         Some(Body::Exec(_)) => [Some(fields::PROCESS_CREATION), None],
         Some(Body::Exit(_)) => [Some(fields::PROCESS_END), None],
+        // Rules saw the first.
+        Some(Body::FileOpen(open)) if open.repeats.is_some() => [None, None],
         Some(Body::FileOpen(open)) => [
             (!open.sensitive.is_empty() || open.by_handle).then_some(fields::FILE_ACCESS),
             (file::changes(open.flags) && open.result >= 0).then_some(fields::FILE_EVENT),

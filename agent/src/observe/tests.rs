@@ -128,6 +128,7 @@ fn flow(remote: &str, port: u16) -> record::Flow {
 fn open(path: &'static str, candidates: u64, flags: u32) -> decode::FileOpen<'static> {
     let fixed = record::FileOpen {
         candidates,
+        counted_ns: 0,
         object: record::Object { inode: 5, device: 8, mode: 0o100_644, ..record::Object::UNKNOWN },
         flags,
         mode: 0o644,

@@ -94,6 +94,7 @@ pub(super) fn kernel_config(config: &Config, sensitive: &Sensitive, engine: &Eng
         types: config.kernel.btf.clone(),
         sensitive: sensitive.patterns().iter().map(path).collect(),
         watch_containers: watched_facts(engine),
+        repeat_window: config.files.repeats,
         budgets: Budgets { network: Rate(config.budget.connections), file: Rate(config.budget.files) },
         ..KernelConfig::default()
     }

@@ -154,6 +154,7 @@ fn read_rings<C: FnMut(&Event, &Observer)>(
         let now_ns = clock.now().boot_ns;
         if stopping || now_ns.saturating_sub(settled_ns) >= SETTLE_NS {
             settled_ns = now_ns;
+            repeated(kernel, pipeline, now_ns, stopping && count == 0);
             settle(kernel, pipeline, now_ns);
             stops::find_lost(kernel, pipeline, now_ns, health);
         }
@@ -192,6 +193,14 @@ fn play<C: FnMut(&Event, &Observer)>(
         }
     }
     Ok(())
+}
+
+/// What the kernel counted of things that it had told becomes events: when their window is over, or at the end.
+fn repeated<C: FnMut(&Event, &Observer)>(kernel: &Kernel, pipeline: &mut Pipeline<C>, now_ns: u64, is_end: bool) {
+    match if is_end { kernel.repeats_so_far() } else { kernel.repeats_over(now_ns) } {
+        Ok(over) => pipeline.repeated(&over),
+        Err(error) => tracing::error!(%error, "the kernel's table of repeats cannot be read"),
+    }
 }
 
 /// What the kernel counted since the last look becomes events.
@@ -308,8 +317,12 @@ impl Matches {
 pub fn record(config: &Config, out: &Path, longest: Option<Duration>) -> Result<u64, RunError> {
     let failed = |cause| RunError::File { doing: "write", path: out.to_owned(), cause };
     let sensitive = parts::sensitive(config)?;
-    let kernel =
-        KernelConfig { watch_containers: 0, ..parts::kernel_config(config, &sensitive, &rules::Engine::default()) };
+    // Nobody would tell what was only counted.
+    let kernel = KernelConfig {
+        watch_containers: 0,
+        repeat_window: Duration::ZERO,
+        ..parts::kernel_config(config, &sensitive, &rules::Engine::default())
+    };
     let kernel = Kernel::load(&kernel).map_err(RunError::Kernel)?;
     let mut rings = kernel.take_rings().ok_or_else(|| RunError::Rings(std::io::Error::other("taken before")))?;
     let clock = Clock::system();

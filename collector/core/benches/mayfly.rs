@@ -48,6 +48,7 @@ fn open(path: &str, flags: u32) -> Body {
         created: false,
         by_handle: false,
         alias: Raw::default(),
+        repeats: None,
     }
 }
 

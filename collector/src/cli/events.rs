@@ -4,6 +4,7 @@ use anyhow::Result;
 use clap::Args;
 use collector_core::model::event::{Account, Entry, Exec, Raw};
 use collector_core::model::fact::Named;
+use collector_core::model::file::Repeats;
 use collector_core::model::{Body, NodeEvent};
 use proto::words::GAP;
 use serde_json::Value;
@@ -86,9 +87,10 @@ fn cut(exec: &Exec) -> String {
 }
 
 /// An open, with the other name by which the file is sensitive.
-fn opened(path: &Raw, alias: &Raw, sensitive: &str, result: i32) -> String {
+fn opened(path: &Raw, alias: &Raw, sensitive: &str, result: i32, repeats: Option<Repeats>) -> String {
     let alias = if alias.0.is_empty() { String::new() } else { format!(" ({alias})") };
-    format!("open {path}{alias} {sensitive} = {result}")
+    let how = repeats.map_or_else(|| format!("= {result}"), |again| format!("{} more times", again.count));
+    format!("open {path}{alias} {sensitive} {how}")
 }
 
 fn what(event: &NodeEvent) -> String {
@@ -112,7 +114,9 @@ fn what(event: &NodeEvent) -> String {
         }
         Body::Exit { code, signal: 0 } => format!("exit {code}"),
         Body::Exit { signal, .. } => format!("killed by signal {signal}"),
-        Body::FileOpen { path, sensitive, result, alias, .. } => opened(path, alias, sensitive, *result),
+        Body::FileOpen { path, sensitive, result, alias, repeats, .. } => {
+            opened(path, alias, sensitive, *result, *repeats)
+        }
         Body::FileUnlink { path, result, .. } => format!("unlink {path} = {result}"),
         Body::FileRename { from, to, result, .. } => format!("rename {from} to {to} = {result}"),
         Body::FileChmod { path, mode, result, .. } => format!("chmod {mode:o} {path} = {result}"),

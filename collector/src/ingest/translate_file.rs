@@ -2,7 +2,7 @@
 
 use collector_core::model::Body;
 use collector_core::model::event::Raw;
-use collector_core::model::file::{FileAct, FileChange, FileObject};
+use collector_core::model::file::{FileAct, FileChange, FileObject, Repeats};
 use proto::v1;
 use proto::v1::event::Body as Wire;
 
@@ -19,6 +19,7 @@ pub(super) fn file(wire: Wire) -> Option<Body> {
             created: open.created,
             by_handle: open.by_handle,
             alias: Raw(open.alias),
+            repeats: open.repeats.map(|repeats| Repeats { count: repeats.count, since_ns: repeats.since_ns }),
         },
         Wire::FileUnlink(unlink) => Body::FileUnlink {
             path: Raw(unlink.path),
@@ -84,5 +85,18 @@ pub(super) fn object(wire: v1::FileObject) -> FileObject {
         links: wire.links,
         upper_layer: wire.upper_layer,
         whiteout: wire.whiteout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_open_that_was_counted_says_how_often_and_since_when() {
+        let repeats = Some(v1::FileRepeats { count: 3, since_ns: 7 });
+        let told = file(Wire::FileOpen(v1::FileOpen { repeats, ..v1::FileOpen::default() }));
+        let Some(Body::FileOpen { repeats, .. }) = told else { panic!("an open is an open: {told:?}") };
+        assert_eq!(repeats, Some(Repeats { count: 3, since_ns: 7 }));
     }
 }

@@ -10,6 +10,8 @@ use crate::account::Budget;
 pub struct Config {
     /// After this long without a send, a datagram to the same peer is the first of a new flow.
     pub datagram_window_ns: u64,
+    /// Opens of the same file are counted together for so long after the first was told; 0: each is told.
+    pub repeat_window_ns: u64,
     /// What each cgroup may send of connections.
     pub network_budget: Budget,
     /// What each cgroup may send of files.
@@ -35,6 +37,9 @@ pub struct Config {
     /// with their number. 0: this kernel has none.
     pub uring_arguments: u32,
 }
+
+/// For so long after the agent was woken, records wake it again only where they cannot wait; so long after a wake it looks by itself.
+pub const SOON_NS: u64 = 1_000_000;
 
 /// Length of a key that is one component of a path: as long as the longest name of a pattern, zero bytes after it.
 pub const COMPONENT: usize = 40;

@@ -17,7 +17,7 @@
 //!           │ SocketListen 56  │ address
 //!           │ SocketConnect 56 │ address
 //!           │ SocketMade 56    │ address
-//!           │ FileOpen 72      │ path │ name │ directory
+//!           │ FileOpen 80      │ path │ name │ directory
 //!           │ FileUnlink 56    │ path │ name │ directory
 //!           │ FileRename 96    │ name │ directory │ new name │ new directory
 //!           │ FileChmod 64     │ path │ name │ directory
@@ -66,6 +66,7 @@ pub mod hook;
 pub mod loss;
 pub mod offsets;
 pub mod record;
+pub mod repeats;
 
 pub use account::Account;
 pub use config::Config;

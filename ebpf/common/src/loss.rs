@@ -6,7 +6,7 @@
 pub enum Outcome {
     /// In the ring.
     Sent = 0,
-    /// Counted into a record that was sent before (a datagram of a known flow).
+    /// Counted into a record that was sent before (a datagram of a known flow, one more open of a file).
     Aggregated = 1,
     /// Of the agent itself, where the configuration leaves those out, or of a device that swallows what is written.
     Excluded = 2,

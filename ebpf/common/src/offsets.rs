@@ -56,6 +56,8 @@ offsets! {
     task_signal: "task_struct" "signal",
     task_exit_code: "task_struct" "exit_code",
     task_stack: "task_struct" "stack",
+    /// Counts the images of a process.
+    task_image: "task_struct" "self_exec_id" (optional),
     signal_live: "signal_struct" "live",
     signal_flags: "signal_struct" "flags",
     signal_group_exit_code: "signal_struct" "group_exit_code",
@@ -129,6 +131,8 @@ offsets! {
     open_flags_mode: "open_flags" "mode" (optional),
     dentry_name: "dentry" "d_name.name",
     dentry_name_length: "dentry" "d_name.len",
+    /// Of the name and its folder.
+    dentry_name_hash: "dentry" "d_name.hash" (optional),
     dentry_parent: "dentry" "d_parent",
     dentry_inode: "dentry" "d_inode",
     /// In the list of the names of one file.

@@ -5,7 +5,7 @@
 //!
 //! What it does not see: opens by `io_uring`, by 32-bit programs; a read of a sensitive file through a descriptor
 //! that was received; writing through a mapping. Opens of null, zero, random, terminals and nameless pipes for writing are counted
-//! as excluded.
+//! as excluded. Opens of the same file in the same way are counted after the first: see `repeats`.
 
 use aya_ebpf::macros::{map, tracepoint};
 use aya_ebpf::maps::PerCpuArray;
@@ -23,6 +23,7 @@ use super::{enforce, file_alias, privilege_reach};
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::path::{self, Place};
+use crate::repeats::Way;
 use crate::scratch::{Appended, Builder, Scratch};
 use crate::{filter, object, offset, read};
 
@@ -180,12 +181,20 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
         emit::count(Class::File, Outcome::Excluded);
         return None;
     }
+    // A file that the open made is another one each time, and a handle is no usual way.
+    let is_countable = mode & MODE_CREATED == 0 && !by_handle;
+    let way = Way { inode, place, flags: ask().flags, mode };
+    if is_countable && way.is_counted() {
+        return None;
+    }
     let purse = if candidates == 0 { Purse::Usual } else { Purse::Sensitive };
     let mut record = Builder::begin_paid(FILE_SCRATCH.get_ptr_mut(0)?, Class::File, size_of::<FileOpen>(), purse)?;
+    let counted_ns = if is_countable { way.begin() } else { 0 };
     let path = record.path::<FILE_PATH>(place);
     let alias = alias.map_or(Appended::default(), |alias| record.path::<{ MAX_NAME as u64 }>(alias));
     let body = FileOpen {
         candidates,
+        counted_ns,
         name_length: alias.length,
         object: record.forget(object::of(inode, place.mount)),
         created: u16::from(mode & MODE_CREATED != 0),
@@ -233,6 +242,7 @@ pub fn gave_nothing(open: &Open, name: impl Fn(&mut Record, &Open) -> Named) -> 
 pub fn empty(open: &Open) -> FileOpen {
     FileOpen {
         candidates: 0,
+        counted_ns: 0,
         object: Object::UNKNOWN,
         flags: open.flags,
         mode: if open.flags & CREATE == 0 { 0 } else { open.mode },

@@ -4,6 +4,7 @@
 //! therefore remembered when a process begins or accepts a connection, and nowhere else; a socket that was there before the
 //! programs, or that nobody accepted, has an unknown owner, and its record says so.
 
+use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::bpf_ktime_get_boot_ns;
 use aya_ebpf::macros::{btf_tracepoint, map, tracepoint};
 use aya_ebpf::maps::HashMap;
@@ -14,10 +15,12 @@ use ebpf_common::loss::Outcome;
 use ebpf_common::record::{Accept, Close, Connect, Flow};
 use ebpf_common::{Class, Kind};
 
+use super::socket::Fields;
 use super::{call, enforce, network_socket, socket};
 use crate::account::Books;
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
+use crate::read::Known;
 use crate::{agent, config, offset, read};
 
 /// Who owns a socket.
@@ -96,13 +99,13 @@ const NEW_SYN_RECEIVED: i32 = 12;
 /// see: multipath TCP, and connections that were established before the programs were attached until they end.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
-    let (socket, from, to): (u64, i32, i32) = (context.arg(0), context.arg(1), context.arg(2));
+    let (socket, from, to): (*const c_void, i32, i32) = (context.arg(0), context.arg(1), context.arg(2));
     match (from, to) {
-        (_, LISTEN) => network_socket::listens(socket),
-        (_, SYN_SENT) => begin(socket),
+        (_, LISTEN) => network_socket::listens(socket as u64),
+        (_, SYN_SENT) => begin(socket as u64),
         (SYN_SENT, ESTABLISHED) => connected(socket, 1),
         (SYN_SENT, CLOSE) => connected(socket, 0),
-        (LISTEN | SYN_RECEIVED | NEW_SYN_RECEIVED, CLOSE) => forget(socket),
+        (LISTEN | SYN_RECEIVED | NEW_SYN_RECEIVED, CLOSE) => forget(socket as u64),
         (_, CLOSE) => closed(socket, from),
         _ => {}
     }
@@ -139,17 +142,18 @@ fn owner(socket: u64) -> Owner {
 }
 
 #[inline(never)]
-fn connected(socket: u64, established: u32) {
-    let owner = owner(socket);
+fn connected(socket: *const c_void, established: u32) {
+    let owner = owner(socket as u64);
     if established == 0 {
-        forget(socket);
+        forget(socket as u64);
     }
-    let Some(flow) = socket::tcp_flow(socket) else { return };
+    let Some(known) = Known::tcp(socket) else { return };
+    let Some(flow) = socket::tcp_flow(known) else { return };
     if owner.excluded() {
         return;
     }
-    let error = read::or_zero::<u32>(socket, offset!(sock_error));
-    let body = Connect { flow, begun_ns: owner.begun_ns, socket, established, error };
+    let error = known.field::<u32>(offset!(sock_error));
+    let body = Connect { flow, begun_ns: owner.begun_ns, socket: socket as u64, established, error };
     let flags = owner.flags() | flag::OUTGOING;
     // Where metadata services are: no flood of other connections hides that one was asked.
     let purse = if flow.remote[..2] == LINK_LOCAL { Purse::Sensitive } else { Purse::Usual };
@@ -158,24 +162,25 @@ fn connected(socket: u64, established: u32) {
 }
 
 #[inline(never)]
-fn closed(socket: u64, from: i32) {
-    let owner = owner(socket);
-    forget(socket);
-    let Some(flow) = socket::tcp_flow(socket) else { return };
+fn closed(socket: *const c_void, from: i32) {
+    let owner = owner(socket as u64);
+    forget(socket as u64);
+    let Some(known) = Known::tcp(socket) else { return };
+    let Some(flow) = socket::tcp_flow(known) else { return };
     if owner.excluded() {
         return;
     }
     // TCP numbers its begin and its end as one byte each: those that were acknowledged or received are no payload.
     let ended = matches!(from, FIN_WAIT_2 | LAST_ACK | CLOSING);
-    let acknowledged = read::or_zero::<u64>(socket, offset!(tcp_acknowledged));
-    let received = read::or_zero::<u64>(socket, offset!(tcp_received));
-    let done = read::or_zero::<u64>(socket, offset!(sock_flags)) & DONE != 0;
+    let acknowledged = known.field::<u64>(offset!(tcp_acknowledged));
+    let received = known.field::<u64>(offset!(tcp_received));
+    let done = known.field::<u64>(offset!(sock_flags)) & DONE != 0;
     let body = Close {
         flow,
         sent: acknowledged.saturating_sub(owner.outgoing + u64::from(ended)),
         received: received.saturating_sub(u64::from(done)),
         begun_ns: owner.begun_ns,
-        socket,
+        socket: socket as u64,
     };
     emit::plain(Class::Network, About::new(Kind::Close, owner.flags(), Wake::Later), &owner.identity, body);
 }
@@ -203,25 +208,26 @@ fn accepted(descriptor: i32) -> Option<()> {
     const TYPE: u16 = 0o170_000;
     const SOCKET: u16 = 0o140_000;
     let file = call::file(descriptor)?;
+    let (behind, inode): (u64, u64) = read::fields(file, offset!(file_private_data), offset!(file_inode))?;
     // Another thread may have put another file in the descriptor's place.
-    let inode = read::pointer(file, offset!(file_inode))?;
     if read::field::<u16>(inode, offset!(inode_mode))? & TYPE != SOCKET {
         return None;
     }
-    took(read::pointer(file, offset!(file_private_data))?)
+    took(behind)
 }
 
 /// The process that runs now took the connection of this `struct socket`.
 #[inline(always)]
 pub fn took(new: u64) -> Option<()> {
     let taken = read::pointer(new, offset!(socket_sk))?;
-    let flow: Flow = socket::tcp_flow(taken)?;
+    let begin = socket::Begin::of(taken)?;
+    let flow: Flow = socket::tcp_flow(begin)?;
     let Some(owner) = Owner::current(0) else {
         emit::lose(Class::Network, Outcome::ReadFault);
         return None;
     };
     // The other side may have ended it already: then its end was told, and no further change would remove the owner.
-    if i32::from(read::field::<u8>(taken, offset!(sock_state))?) != CLOSE {
+    if i32::from(begin.field::<u8>(offset!(sock_state))?) != CLOSE {
         own(taken, owner);
     }
     if !owner.excluded() {

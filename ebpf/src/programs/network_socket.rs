@@ -117,17 +117,26 @@ at_exit!(
     sys_exit_connect, |result, given| {
         /// What is not there is no news: libraries look for servers that most machines do not have.
         const NOT_THERE: i32 = -2;
-        let (socket, body) = asked(given.first() as i32, result)?;
-        if matches!(body.flow.protocol, socket::TCP | socket::UDP)
-            || body.flow.family == NETLINK
-            || result == NOT_THERE
-        {
+        let descriptor = given.first() as i32;
+        // Nearly all are these, and two reads find them.
+        if result == NOT_THERE || matches!(protocol(descriptor)?, socket::TCP | socket::UDP) {
+            return None;
+        }
+        let (socket, body) = asked(descriptor, result)?;
+        if body.flow.family == NETLINK {
             return None;
         }
         let peer = read::pointer(socket, offset!(unix_peer)).filter(|_| body.flow.family == UNIX && result == 0);
         told(Kind::SocketConnect, body, peer.map_or(Address::Given(given.second(), given.third()), Address::Of))
     }
 );
+
+/// The protocol of a descriptor's socket; of what is no socket, any number, and the call has failed.
+#[inline(always)]
+fn protocol(descriptor: i32) -> Option<u16> {
+    let whole = read::pointer(call::file(descriptor)?, offset!(file_private_data))?;
+    read::field(read::pointer(whole, offset!(socket_sk))?, offset!(sock_protocol))
+}
 
 /// The socket behind a descriptor, and what it is.
 #[inline(always)]

@@ -120,7 +120,9 @@ fn sched_process_exec(context: BtfTracePointContext) -> i32 {
     body.stopped_for = enforce::stop(facts(record.marks()), record.marks(), &identity, body.mount_namespace);
     record.mark(if body.stopped_for == 0 { 0 } else { flag::STOPPED_IN_KERNEL });
     let flags = record.marks();
-    record.send_filled::<Exec>(About::new(Kind::Exec, flags, Wake::Now), &identity);
+    // Of the host's nothing is stopped before its first instruction.
+    let wake = if flags & flag::CONTAINER == 0 { Wake::Soon } else { Wake::Now };
+    record.send_filled::<Exec>(About::new(Kind::Exec, flags, wake), &identity);
     0
 }
 

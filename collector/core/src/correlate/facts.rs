@@ -149,7 +149,7 @@ pub(crate) fn asked(body: &Body, api_servers: &[(IpAddr, u16)]) -> Option<Asked>
                 api_servers.contains(&(flow.remote, flow.remote_port)).then_some(Asked::Token)
             }
         }
-        Body::FileOpen { path, sensitive, result, .. } if *result >= 0 => {
+        Body::FileOpen { path, sensitive, result, repeats: None, .. } if *result >= 0 => {
             let token = sensitive == "service_account_token" || is_token(&path.0);
             token.then_some(Asked::Token)
         }

@@ -19,10 +19,12 @@ pub(crate) fn sources(body: &Body) -> [Option<LogSource<'static>>; 2] {
     match body {
         Body::Exec(_) => [Some(fields::PROCESS_CREATION), None],
         Body::Exit { .. } => [Some(fields::PROCESS_END), None],
-        Body::FileOpen { flags, sensitive, result, by_handle, .. } => {
-            let access = if sensitive.is_empty() && !by_handle { None } else { Some(fields::FILE_ACCESS) };
-            let write = if flags & WRITING == 0 || *result < 0 { None } else { Some(fields::FILE_EVENT) };
-            [access, write]
+        Body::FileOpen { flags, sensitive, result, by_handle, repeats, .. } => {
+            // Of those that were counted, rules saw the first.
+            let is_told = repeats.is_none();
+            let access = is_told && (!sensitive.is_empty() || *by_handle);
+            let write = is_told && flags & WRITING != 0 && *result >= 0;
+            [access.then_some(fields::FILE_ACCESS), write.then_some(fields::FILE_EVENT)]
         }
         Body::FileUnlink { .. } => [Some(fields::FILE_DELETE), None],
         Body::FileRename { .. } => [Some(fields::FILE_RENAME), None],

@@ -138,6 +138,7 @@ fn token_read() -> Body {
         created: false,
         by_handle: false,
         alias: Raw::default(),
+        repeats: None,
     }
 }
 

@@ -9,7 +9,7 @@ pub use super::completeness::{Account, Accounting, Coverage, HookCoverage};
 pub use super::container::ContainerSeen;
 use super::entity::ProcessKey;
 use super::evidence::EvidenceRef;
-use super::file::{FileChange, FileObject};
+use super::file::{FileChange, FileObject, Repeats};
 use super::kernel::Change;
 use super::network::{ClientHello, Dns, SocketUse};
 use super::privilege::Privilege;
@@ -199,6 +199,9 @@ pub enum Body {
         by_handle: bool,
         #[serde(default)]
         alias: Raw,
+        /// Present: not one open, but those that were counted after the first was told.
+        #[serde(default)]
+        repeats: Option<Repeats>,
     },
     FileUnlink {
         path: Raw,

@@ -5,6 +5,15 @@ use serde::{Deserialize, Serialize};
 use super::event::Raw;
 use super::fact::{Fact, Named};
 
+/// The same thing, counted and not told each time. The event's own time is that of the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeats {
+    /// How often.
+    pub count: u64,
+    /// When the first was told, by the node's clock.
+    pub since_ns: u64,
+}
+
 /// Which file, whatever its names say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "the fields are those of `FileObject` in `proto/sensor/v1/file.proto`")]

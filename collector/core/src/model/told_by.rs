@@ -134,6 +134,8 @@ mod tests {
             object: None,
             created: false,
             by_handle,
+            alias: Raw::default(),
+            repeats: None,
         };
         assert_eq!(check(&open(false)), "fentry");
         assert_eq!(check(&open(true)), "", "a hook that is not attached told nothing");

@@ -52,10 +52,11 @@ fn happened(event: &NodeEvent) -> Option<(String, String)> {
     match &event.body {
         Body::Fork { .. } | Body::Exit { .. } => None,
         Body::Exec(exec) => Some(ran(exec, event.actor.as_ref())),
-        Body::FileOpen { path, sensitive, result, alias, .. } => {
+        Body::FileOpen { path, sensitive, result, alias, repeats, .. } => {
             let tried = if *result < 0 { "tried to open" } else { "opened" };
             let kind = if sensitive.is_empty() { String::new() } else { format!(" ({})", sensitive.replace('_', " ")) };
-            said(&format!("{tried} a file{kind}"), format!("{path}{}", known_as(alias)))
+            let more = repeats.map_or_else(String::new, |again| format!(" {} more times", again.count));
+            said(&format!("{tried} a file{kind}{more}"), format!("{path}{}", known_as(alias)))
         }
         Body::FileUnlink { path, .. } => said("deleted", path.escape()),
         Body::FileRename { from, to, .. } => said("renamed", format!("{from} → {to}")),

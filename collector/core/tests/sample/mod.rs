@@ -149,6 +149,7 @@ fn node_event(source: &str, event: &Value, time: Moment, position: u64) -> NodeE
             created: false,
             by_handle: false,
             alias: Raw::default(),
+            repeats: None,
         },
     };
     NodeEvent { node, log_id: "log".into(), position, time, actor: Some(actor), attempt: false, body }

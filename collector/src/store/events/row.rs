@@ -174,7 +174,19 @@ fn run(exec: &Exec) -> Row {
 
 fn file(body: &Body) -> Row {
     match body {
-        Body::FileOpen { path, flags, mode, sensitive, result, truncated, object, created, by_handle, alias } => {
+        Body::FileOpen {
+            path,
+            flags,
+            mode,
+            sensitive,
+            result,
+            truncated,
+            object,
+            created,
+            by_handle,
+            alias,
+            repeats,
+        } => {
             let facts = [
                 ("flags", Number((*flags).into())),
                 ("mode", Number((*mode).into())),
@@ -182,6 +194,7 @@ fn file(body: &Body) -> Row {
                 ("created", Flag(*created)),
                 ("by_handle", Flag(*by_handle)),
                 ("alias", Text(alias)),
+                ("repeats", Number(repeats.map_or(0, |repeats| repeats.count))),
                 ("truncated", Flag(*truncated)),
             ];
             of_file("file_open", path, *result, &facts, object.as_ref())

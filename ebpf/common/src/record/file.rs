@@ -56,6 +56,9 @@ pub mod object {
 pub struct FileOpen {
     /// Patterns of the sensitive list that may match, a bit each: the kernel compares one component, the agent the rest.
     pub candidates: u64,
+    /// Since when the same open is counted and not told, until the window is over: the name of its entry in the table of repeats, with the
+    /// thread's. 0: it is told each time.
+    pub counted_ns: u64,
     /// The file; unknown where the open failed.
     pub object: Object,
     /// Flags of open(2), as given.

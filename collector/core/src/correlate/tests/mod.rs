@@ -88,6 +88,7 @@ fn token(milliseconds: i64, container: &str, pid: u32) -> NodeEvent {
         created: false,
         by_handle: false,
         alias: Raw::default(),
+        repeats: None,
     };
     event(milliseconds, container, pid, 1, body)
 }

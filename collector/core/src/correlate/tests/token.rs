@@ -70,6 +70,7 @@ fn the_dated_folder_behind_the_token_counts_without_a_class() {
         created: false,
         by_handle: false,
         alias: Raw::default(),
+        repeats: None,
     };
     let events = vec![pod(WEB, "uid-1", "checkout-1"), event(0, WEB, 7, 1, body)];
     let world = World { events, entries: vec![by_account("a1", 5_000, "checkout", Some("uid-1"))], ..World::default() };

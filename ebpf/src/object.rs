@@ -21,7 +21,7 @@ pub fn at(place: Place) -> Object {
 #[inline(always)]
 pub fn of(inode: u64, mount: u64) -> Object {
     let (number, links) =
-        read::fields::<u64, u32>(inode, offset!(inode_number), offset!(inode_links)).unwrap_or_default();
+        read::fields_or_zero::<u64, u32>(inode, offset!(inode_number), offset!(inode_links));
     let mode = u32::from(read::or_zero::<u16>(inode, offset!(inode_mode)));
     let (mount_id, mount_unique) = self::mount(mount);
     let mut object = Object {

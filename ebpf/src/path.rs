@@ -26,6 +26,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// No place. Not an `Option`: the compiler leaves what is in none undefined, and old verifiers see it look there.
+    pub const NOWHERE: Self = Self { mount: 0, dentry: 0 };
+
+    /// Whether there is a place.
+    #[inline(always)]
+    pub fn is_somewhere(self) -> bool {
+        self.dentry != 0
+    }
+
     /// From the address of a `struct path`.
     #[inline(always)]
     pub fn read(path: u64) -> Option<Self> {

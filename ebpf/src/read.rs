@@ -119,6 +119,16 @@ pub fn fields<A: Copy, B: Copy>(structure: u64, first: u32, second: u32) -> Opti
     Some((field(structure, first)?, field(structure, second)?))
 }
 
+/// The same; zero where they cannot be read, as [`or_zero`].
+#[inline(always)]
+pub fn fields_or_zero<A: Copy, B: Copy>(structure: u64, first: u32, second: u32) -> (A, B) {
+    if first != offsets::ABSENT && second == first + size_of::<A>() as u32 {
+        let both = or_zero::<Both<A, B>>(structure, first);
+        return (both.0, both.1);
+    }
+    (or_zero(structure, first), or_zero(structure, second))
+}
+
 /// Without a gap, as they are in the kernel; only ever copied out of.
 #[derive(Clone, Copy)]
 #[repr(C, packed(4))]
@@ -194,6 +204,15 @@ pub fn kernel_string(to: *mut u8, room: u32, from: u64) -> Option<u64> {
 pub fn kernel_name<const ROOM: usize>(from: u64) -> Option<[u8; ROOM]> {
     let mut name = [0; ROOM];
     kernel_string(name.as_mut_ptr(), ROOM as u32, from).map(|_| name)
+}
+
+/// A pointer that is computed here and not later: whatever is bounded after it then needs no room on the stack until it is used, where an old
+/// verifier would forget its bound.
+#[inline(always)]
+pub fn settled(mut pointer: *mut u8) -> *mut u8 {
+    // SAFETY: copies a register onto itself.
+    unsafe { core::arch::asm!("{0} = {0}", inout(reg) pointer, options(nomem, nostack, preserves_flags)) };
+    pointer
 }
 
 /// `value` without the bits that are not in `mask`: a bound that is one instruction, with one way through it, where the caller knows

@@ -4,6 +4,7 @@
 //!
 //! The window stands in the key, so that nobody counts into an entry any more when its window is over and the agent takes it.
 
+use aya_ebpf::helpers::generated::bpf_get_current_cgroup_id;
 use aya_ebpf::macros::map;
 use aya_ebpf::maps::HashMap;
 use ebpf_common::Class;
@@ -11,7 +12,6 @@ use ebpf_common::loss::Outcome;
 use ebpf_common::offsets::ABSENT;
 use ebpf_common::repeats::{MAX_REPEATS, Repeated, Repeats};
 
-use crate::identity::Identity;
 use crate::path::Place;
 use crate::read::Known;
 use crate::{config, emit, number, offset, read};
@@ -86,16 +86,19 @@ extern "C" fn repeat_begin(inode: u64, mount: u64, dentry: u64, how: u64) -> u64
 
 #[inline(always)]
 fn key(inode: u64, mount: u64, dentry: u64, how: u64, now: u64) -> Option<Repeated> {
-    let who = Identity::current()?;
+    // Not the whole identity: this is a stack of its own below the program's.
+    let task = Known::task();
+    let leader = task.follow(offset!(task_group_leader))?;
     let image = offset!(task_image);
     let filesystem = read::pointer(inode, offset!(inode_super))?;
     Some(Repeated {
-        start_ns: who.start_ns,
-        cgroup_id: who.cgroup_id,
+        start_ns: leader.field(offset!(task_start_boottime)),
+        // SAFETY: takes nothing, gives a number.
+        cgroup_id: unsafe { bpf_get_current_cgroup_id() },
         inode: read::field(inode, offset!(inode_number))?,
         mount,
-        pid: who.pid,
-        image: if image == ABSENT { 0 } else { Known::task().field(image) },
+        pid: task.field(offset!(task_tgid)),
+        image: if image == ABSENT { 0 } else { task.field(image) },
         device: read::field(filesystem, offset!(super_device))?,
         generation: read::field(inode, offset!(inode_generation))?,
         name: read::field(dentry, offset!(dentry_name_hash))?,

@@ -86,8 +86,9 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
 
     #[inline(always)]
     fn length(&self) -> u64 {
-        // SAFETY: the field is inside the map's value, and ours while we have the room.
-        unsafe { (*self.scratch).length }
+        // SAFETY: the field is inside the map's value, and ours while we have the room. Volatile: from what was written before the compiler
+        // would know more of it than the verifier, and bound it in a way that the verifier does not follow.
+        unsafe { (&raw const (*self.scratch).length).read_volatile() }
     }
 
     #[inline(always)]
@@ -101,8 +102,10 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
     pub fn path<const LIMIT: u64>(&mut self, place: Place) -> Appended {
         let whole = path::run(WALK, place, LIMIT);
         let Some((text, length, components)) = path::text(WALK) else { return Appended::default() };
+        // Each for itself: between the fields there may be bytes that nobody wrote, and old verifiers let nobody copy those.
         let length = self.kernel_bytes(text, length, LIMIT);
-        self.forget(Appended { length, components, truncated: !whole })
+        let (length, components) = (self.forget(length), self.forget(components));
+        Appended { length, components, truncated: self.forget(u32::from(!whole)) != 0 }
     }
 
     /// The same value, of which the verifier knows nothing any more: it came by one of several ways, and with what is known of it on
@@ -129,8 +132,9 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
     /// Appends `length` bytes of kernel memory (this map's own room included), at most `longest`. Gives what was appended.
     #[inline(always)]
     pub fn kernel_bytes(&mut self, from: u64, length: u64, longest: u64) -> u16 {
+        let to = read::settled(self.next(longest));
         let length = read::bound(length, longest);
-        if !read::kernel_bytes(self.next(longest), length, from) {
+        if !read::kernel_bytes(to, length, from) {
             return 0;
         }
         self.grow_to(self.length() + length);
@@ -140,8 +144,9 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
     /// Appends `length` bytes of the process's memory, at most `longest`. Gives what was appended.
     #[inline(always)]
     pub fn user_bytes(&mut self, from: u64, length: u64, longest: u64) -> Option<u16> {
+        let to = read::settled(self.next(longest));
         let length = read::bound(length, longest);
-        if !read::user_bytes(self.next(longest), length, from) {
+        if !read::user_bytes(to, length, from) {
             return None;
         }
         self.grow_to(self.length() + length);
@@ -152,8 +157,9 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
     #[inline(always)]
     pub fn packet(&mut self, packet: *const c_void, at: u32, length: u64, longest: u64) -> u16 {
         // The helper takes no length of zero, and the verifier must see that it is none.
+        let to = read::settled(self.next(longest));
         let length = read::bound(length.wrapping_sub(1), longest - 1) + 1;
-        if !read::packet(self.next(longest), length, packet, at) {
+        if !read::packet(to, length, packet, at) {
             return 0;
         }
         self.grow_to(self.length() + length);
@@ -208,7 +214,9 @@ impl<const RECORD: usize, const WALK: usize> Builder<RECORD, WALK> {
         unsafe {
             let record = &raw mut (*self.scratch).record;
             record.cast::<Header>().write(header);
-            emit::send(self.books, self.class, about.wake.word(self.class, now), record.cast(), length);
+            let wake = about.wake.word(self.class, now);
+            // Read and bound again behind that call: of what is kept on the stack meanwhile an old verifier forgets the bound.
+            emit::send(self.books, self.class, wake, record.cast(), read::bound(self.length(), RECORD as u64));
         }
         self.release();
     }

@@ -5,6 +5,8 @@
 const UNTRIED: &[(&str, &str)] = &[
     ("open_by_handle", NO_SAFE_CALL),
     ("map", NO_SAFE_CALL),
+    ("executable", NO_SAFE_CALL),
+    ("clone", "few filesystems share blocks, and none that a node surely has"),
     ("handle", NO_SAFE_CALL),
     ("userfault", NO_SAFE_CALL),
     ("key", NO_SAFE_CALL),

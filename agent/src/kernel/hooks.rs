@@ -13,7 +13,8 @@ use aya::programs::{
     BtfTracePoint, CgroupAttachMode, CgroupSkb, CgroupSkbAttachType, CgroupSockAddr, CgroupSysctl, FEntry, FExit,
     KProbe, Lsm, ProgramError, TracePoint,
 };
-use aya::{Btf, Ebpf};
+use aya::{Btf, BtfError, Ebpf};
+use nix::errno::Errno;
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
 
 use super::gate::Gates;
@@ -287,26 +288,32 @@ fn packets(cgroups: &Path, program: &mut CgroupSkb, direction: CgroupSkbAttachTy
     program.attach(File::open(cgroups)?, direction, BESIDE_OTHERS).map(drop)
 }
 
-/// Tries the names that a function has on one kernel and another; the last refusal stands.
+/// Tries the names that a function has on one kernel and another; what was said of one that this kernel has stands, else the last refusal.
 pub(super) fn first<T>(
     names: &str,
     mut attempt: impl FnMut(&str) -> Result<T, ProgramError>,
 ) -> Result<T, ProgramError> {
-    let mut answer = Err(ProgramError::NotLoaded);
+    let mut refusal = ProgramError::NotLoaded;
     for name in names.split('|') {
-        answer = attempt(name);
-        if answer.is_ok() {
-            break;
+        match attempt(name) {
+            Ok(done) => return Ok(done),
+            Err(error) => {
+                let is_there = !matches!(error, ProgramError::Btf(BtfError::UnknownBtfTypeName { .. }));
+                if is_there || matches!(refusal, ProgramError::NotLoaded) {
+                    refusal = error;
+                }
+            }
         }
     }
-    answer
+    Err(refusal)
 }
 
 /// The kernel lets nobody of ours do such a thing, whichever the program.
 fn is_forbidden(refused: &ProgramError) -> bool {
     let mut cause: Option<&(dyn Error + 'static)> = Some(refused);
     while let Some(error) = cause {
-        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+        // Not EACCES, which is what a verifier says of one program.
+        if error.downcast_ref::<io::Error>().and_then(io::Error::raw_os_error) == Some(Errno::EPERM as i32) {
             return true;
         }
         cause = error.source();

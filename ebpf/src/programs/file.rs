@@ -166,7 +166,7 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let inode = read::pointer(file, offset!(file_inode))?;
     let named = filter::sensitive(place.dentry);
     let alias = if named == 0 { file_alias::of_link(inode, place) } else { file_alias::of_mount(inode, place) };
-    let candidates = if named == 0 { alias.map_or(0, |alias| filter::sensitive(alias.dentry)) } else { named };
+    let candidates = if named == 0 && alias.is_somewhere() { filter::sensitive(alias.dentry) } else { named };
     if candidates == 0 && mode & (MODE_WRITE | MODE_CREATED) == 0 && !by_handle {
         return None;
     }
@@ -191,21 +191,26 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let mut record = Builder::begin_paid(FILE_SCRATCH.get_ptr_mut(0)?, Class::File, size_of::<FileOpen>(), purse)?;
     let counted_ns = if is_countable { way.begin() } else { 0 };
     let path = record.path::<FILE_PATH>(place);
-    let alias = alias.map_or(Appended::default(), |alias| record.path::<{ MAX_NAME as u64 }>(alias));
-    let body = FileOpen {
-        candidates,
-        counted_ns,
-        name_length: alias.length,
-        object: record.forget(object::of(inode, place.mount)),
-        created: u16::from(mode & MODE_CREATED != 0),
-        by_handle: u16::from(by_handle),
-        path_length: path.length,
-        path_components: path.components,
-        ..empty(&ask())
-    };
-    let mut flags = if path.truncated { flag::PATH_TRUNCATED } else { 0 };
-    flags |= if alias.truncated { flag::SECOND_TRUNCATED } else { 0 };
-    end(record, Kind::FileOpen, flags, candidates, body);
+    record.mark(if path.truncated { flag::PATH_TRUNCATED } else { 0 });
+    let alias =
+        if alias.is_somewhere() { record.path::<{ MAX_NAME as u64 }>(alias) } else { Appended::default() };
+    record.mark(if alias.truncated { flag::SECOND_TRUNCATED } else { 0 });
+    let body = record.body::<FileOpen>();
+    // SAFETY: the place is a `FileOpen`'s, and ours until the record is sent. Filled there: it would not fit on the stack beside the rest.
+    unsafe {
+        body.write(FileOpen {
+            candidates,
+            counted_ns,
+            name_length: alias.length,
+            created: u16::from(mode & MODE_CREATED != 0),
+            by_handle: u16::from(by_handle),
+            path_length: path.length,
+            path_components: path.components,
+            ..empty(&ask())
+        });
+        (*body).object = object::of(inode, place.mount);
+    }
+    end_filled::<FileOpen>(record, Kind::FileOpen, candidates);
     Some(())
 }
 
@@ -310,7 +315,24 @@ pub fn end<T: Copy>(record: Record, kind: Kind, flags: u32, candidates: u64, bod
         record.lose(Outcome::ReadFault);
         return;
     };
+    let about = about(kind, flags, candidates, &identity);
+    record.send(about, &identity, body);
+}
+
+/// The same of a record whose body was filled in its place, and whose marks are set.
+#[inline(always)]
+fn end_filled<T: Copy>(record: Record, kind: Kind, candidates: u64) {
+    let Some(identity) = Identity::current() else {
+        record.lose(Outcome::ReadFault);
+        return;
+    };
+    let about = about(kind, record.marks(), candidates, &identity);
+    record.send_filled::<T>(about, &identity);
+}
+
+#[inline(always)]
+fn about(kind: Kind, flags: u32, candidates: u64, identity: &Identity) -> About {
     let flags = flags | enforce::container(identity.cgroup_id);
     let wake = if candidates == 0 { Wake::Later } else { Wake::of_container(flags) };
-    record.send(About::new(kind, flags, wake), &identity, body);
+    About::new(kind, flags, wake)
 }

@@ -18,19 +18,29 @@ const NO_MOUNT: u64 = 0;
 
 /// Of a file whose own last components say nothing. Nearly all files have one name, and pay for a look at that.
 #[inline(always)]
-pub fn of_link(inode: u64, place: Place) -> Option<Place> {
+pub fn of_link(inode: u64, place: Place) -> Place {
+    link(inode, place).unwrap_or(Place::NOWHERE)
+}
+
+#[inline(always)]
+fn link(inode: u64, place: Place) -> Option<Place> {
     if read::field::<u32>(inode, offset!(inode_links))? < 2
         || read::field::<u16>(inode, offset!(inode_mode))? & TYPE != REGULAR
     {
         return None;
     }
     let dentry = other_name(inode, place.dentry);
-    if dentry == 0 { None } else { Some(Place { mount: place.mount, dentry }) }
+    Some(Place { mount: place.mount, dentry })
 }
 
 /// Of a file whose own last components say something, below a mount that does not begin where its filesystem does.
 #[inline(always)]
-pub fn of_mount(inode: u64, place: Place) -> Option<Place> {
+pub fn of_mount(inode: u64, place: Place) -> Place {
+    below(inode, place).unwrap_or(Place::NOWHERE)
+}
+
+#[inline(always)]
+fn below(inode: u64, place: Place) -> Option<Place> {
     let shown = read::pointer(place.mount, offset!(vfsmount_root))?;
     let whole = read::pointer(inode, offset!(inode_super)).and_then(|it| read::pointer(it, offset!(super_root)))?;
     if shown == whole { None } else { Some(Place { mount: NO_MOUNT, dentry: place.dentry }) }
@@ -45,7 +55,7 @@ extern "C" fn other_name(inode: u64, own: u64) -> u64 {
     if offset!(dentry_alias) == ABSENT {
         return 0;
     }
-    let mut next = read::field::<u64>(inode, offset!(inode_aliases)).unwrap_or(0);
+    let mut next = read::or_zero::<u64>(inode, offset!(inode_aliases));
     for _ in 0..MOST {
         if next == 0 {
             return 0;

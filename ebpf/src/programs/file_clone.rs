@@ -58,7 +58,7 @@ fn asked(given: Arguments) -> Option<()> {
 
 #[inline(always)]
 fn cloned(source: u64, target: u64, marks: u32) -> Option<()> {
-    let source = Place::read(source + u64::from(offset!(file_path)));
+    let source = Place::read(source + u64::from(offset!(file_path))).unwrap_or(Place::NOWHERE);
     let change = Change { kind: Kind::FileCopied, first: 0, second: 0, flags: 0 };
     written_to(0, change, target, source, marks)
 }

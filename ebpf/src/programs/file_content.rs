@@ -49,7 +49,7 @@ at_exit!(
         const WRITE: u64 = 2;
         if given.fourth() & (SHARED | ANONYMOUS) == SHARED && given.third() & WRITE != 0 {
             let (first, flags) = (given.second(), given.third() as u32);
-            written(0, Change { kind: Kind::FileMapped, first, second: 0, flags }, given.fifth() as i32, None)
+            written(0, Change { kind: Kind::FileMapped, first, second: 0, flags }, given.fifth() as i32, Place::NOWHERE)
         } else {
             None
         }
@@ -74,24 +74,24 @@ fn copied(result: i32, given: Arguments) -> Option<()> {
         return None;
     }
     let source = call::file(given.first() as i32)?;
-    let source = Place::read(source + u64::from(offset!(file_path)));
+    let source = Place::read(source + u64::from(offset!(file_path))).unwrap_or(Place::NOWHERE);
     written(result, Change { kind: Kind::FileCopied, first: 0, second: 0, flags: 0 }, given.third() as i32, source)
 }
 
 #[inline(always)]
-fn written(result: i32, change: Change, descriptor: i32, source: Option<Place>) -> Option<()> {
+fn written(result: i32, change: Change, descriptor: i32, source: Place) -> Option<()> {
     written_to(result, change, call::file(descriptor)?, source, 0)
 }
 
 /// A file with a name was written to. A mapping that the kernel refused has no file that was open for writing; it is left out.
 #[inline(always)]
-pub fn written_to(result: i32, change: Change, file: u64, source: Option<Place>, marks: u32) -> Option<()> {
+pub fn written_to(result: i32, change: Change, file: u64, source: Place, marks: u32) -> Option<()> {
     const MODE_WRITE: u32 = 1 << 1;
     if read::field::<u32>(file, offset!(file_mode))? & MODE_WRITE == 0 {
         return None;
     }
     let place = Place::read(file + u64::from(offset!(file_path)))?;
-    let found = object::at(place);
+    let found = object::of(read::pointer(place.dentry, offset!(dentry_inode))?, place.mount);
     if found.mode & TYPE != REGULAR || found.links == 0 || filter::excluded(Class::File) {
         return None;
     }
@@ -114,7 +114,7 @@ pub fn written_to(result: i32, change: Change, file: u64, source: Option<Place>,
     let mut body = empty(result, change);
     let mut marks = marks | placed(&mut record, &mut body, place);
     // A pipe has no path.
-    if let Some(source) = source {
+    if source.is_somewhere() {
         let from = object::at(source);
         (body.first, body.second) = (from.inode, from.device.into());
         if from.mode & TYPE == REGULAR {

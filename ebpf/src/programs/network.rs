@@ -21,7 +21,7 @@ use crate::account::Books;
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
 use crate::read::Known;
-use crate::{agent, config, offset, read};
+use crate::{agent, config, filter, offset, read};
 
 /// Who owns a socket.
 #[derive(Clone, Copy)]
@@ -102,7 +102,7 @@ fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
     let (socket, from, to): (*const c_void, i32, i32) = (context.arg(0), context.arg(1), context.arg(2));
     match (from, to) {
         (_, LISTEN) => network_socket::listens(socket as u64),
-        (_, SYN_SENT) => begin(socket as u64),
+        (_, SYN_SENT) => begin(socket as u64, 1),
         (SYN_SENT, ESTABLISHED) => connected(socket, 1),
         (SYN_SENT, CLOSE) => connected(socket, 0),
         (LISTEN | SYN_RECEIVED | NEW_SYN_RECEIVED, CLOSE) => forget(socket as u64),
@@ -115,10 +115,10 @@ fn inet_sock_set_state(context: BtfTracePointContext) -> i32 {
 // Each of these is a function of its own in the object as well, as is `network_socket::listens`: kernels before 6.13 add up the stack of
 // functions that call each other, and the program itself, which calls one of them, then needs none.
 
-/// A connection is begun, by the process that runs now.
+/// A connection is begun or taken, by the process that runs now.
 #[inline(never)]
-fn begin(socket: u64) {
-    if let Some(owner) = Owner::current(1) {
+fn begin(socket: u64, outgoing: u64) {
+    if let Some(owner) = Owner::current(outgoing) {
         own(socket, owner);
     }
 }
@@ -220,19 +220,34 @@ fn accepted(descriptor: i32) -> Option<()> {
 #[inline(always)]
 pub fn took(new: u64) -> Option<()> {
     let taken = read::pointer(new, offset!(socket_sk))?;
-    let begin = socket::Begin::of(taken)?;
-    let flow: Flow = socket::tcp_flow(begin)?;
-    let Some(owner) = Owner::current(0) else {
+    if read::field::<u16>(taken, offset!(sock_protocol))? != socket::TCP {
+        return None;
+    }
+    // The other side may have ended it already: then its end was told, and no further change would remove the owner.
+    if i32::from(read::field::<u8>(taken, offset!(sock_state))?) != CLOSE {
+        begin(taken, 0);
+    }
+    accept(taken);
+    Some(())
+}
+
+/// Of its own for the reason that [`begin`] is.
+#[inline(never)]
+fn accept(taken: u64) {
+    let _told = told_as_accepted(taken);
+}
+
+#[inline(always)]
+fn told_as_accepted(taken: u64) -> Option<()> {
+    let flow: Flow = socket::tcp_flow(socket::Begin::of(taken)?)?;
+    if filter::excluded(Class::Network) {
+        return None;
+    }
+    let Some(identity) = Identity::current() else {
         emit::lose(Class::Network, Outcome::ReadFault);
         return None;
     };
-    // The other side may have ended it already: then its end was told, and no further change would remove the owner.
-    if i32::from(begin.field::<u8>(offset!(sock_state))?) != CLOSE {
-        own(taken, owner);
-    }
-    if !owner.excluded() {
-        let body = Accept { flow, socket: taken };
-        emit::plain(Class::Network, About::new(Kind::Accept, owner.flags(), Wake::Later), &owner.identity, body);
-    }
+    let about = About::new(Kind::Accept, enforce::container(identity.cgroup_id), Wake::Later);
+    emit::plain(Class::Network, about, &identity, Accept { flow, socket: taken });
     Some(())
 }

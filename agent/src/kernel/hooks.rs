@@ -14,8 +14,8 @@ use aya::programs::{
     KProbe, Lsm, ProgramError, TracePoint,
 };
 use aya::{Btf, BtfError, Ebpf};
-use nix::errno::Errno;
 use ebpf_common::hook::{Attach, HOOKS, Hook, Program, Tier, Way};
+use nix::errno::Errno;
 
 use super::gate::Gates;
 use super::places;

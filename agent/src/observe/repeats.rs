@@ -80,20 +80,26 @@ mod tests {
     use super::*;
     use crate::observe::node_event::sources;
 
-    /// Repeats of an open whose first was read as `first`, if it was; gives a line for each event.
-    fn check(first: Option<Option<&str>>, before_ns: u64) -> (Vec<String>, Firsts) {
+    /// What became of the record of the first.
+    enum First {
+        Lost,
+        NoEvent,
+        Told(&'static str),
+    }
+
+    /// Repeats of an open; gives a line for each event.
+    fn check(first: &First, before_ns: u64) -> (Vec<String>, Firsts) {
         let clock = Clock::standing(1_000_000, 1_000);
         let mut firsts = Firsts::default();
         let record = record::FileOpen { counted_ns: 2_000, ..record::FileOpen::new_zeroed() };
-        if let Some(path) = first {
-            let open = |path: &str| FileOpen { path: path.into(), flags: 1, ..FileOpen::default() };
-            let event = path.map(|path| Event {
-                position: 5,
-                cpu_sequence: 7,
-                body: Some(Body::FileOpen(open(path))),
-                ..Event::default()
-            });
-            firsts.read(&record, 12, event.as_ref());
+        let told = |path: &str| {
+            let open = FileOpen { path: path.into(), flags: 1, ..FileOpen::default() };
+            Event { position: 5, cpu_sequence: 7, body: Some(Body::FileOpen(open)), ..Event::default() }
+        };
+        match first {
+            First::Lost => {}
+            First::NoEvent => firsts.read(&record, 12, None),
+            First::Told(path) => firsts.read(&record, 12, Some(&told(path))),
         }
         let of = Repeated { inode: 33, flags: 1, pid: 11, ..Repeated::new_zeroed() };
         let repeats = Repeats { counted_ns: 2_000, count: 4, last_ns: 9_000, tid: 12, reserved: 0 };
@@ -114,19 +120,19 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_the_first_event_once_more() {
-        let (lines, firsts) = check(Some(Some("/a")), 0);
+        let (lines, firsts) = check(&First::Told("/a"), 0);
         assert_eq!(lines, ["9000 0 /a inode 0 flags 1 4 times since 1001000"]);
         assert!(firsts.events.is_empty());
     }
 
     #[test]
     fn repeats_of_what_is_no_event_are_none() {
-        assert_eq!(check(Some(None), 0).0, [""; 0]);
+        assert_eq!(check(&First::NoEvent, 0).0, [""; 0]);
     }
 
     #[test]
     fn repeats_whose_first_was_lost_are_told_by_their_inode() {
-        assert_eq!(check(None, 0).0, ["9000 0  inode 33 flags 1 4 times since 1001000"]);
+        assert_eq!(check(&First::Lost, 0).0, ["9000 0  inode 33 flags 1 4 times since 1001000"]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
-use collector_core::model::event::{Account, Entry, Exec, Raw};
+use collector_core::model::event::{Account, Actor, Entry, Exec, Raw};
 use collector_core::model::fact::Named;
 use collector_core::model::file::Repeats;
 use collector_core::model::{Body, NodeEvent};
@@ -93,25 +93,26 @@ fn opened(path: &Raw, alias: &Raw, sensitive: &str, result: i32, repeats: Option
     format!("open {path}{alias} {sensitive} {how}")
 }
 
+fn ran(exec: &Exec, actor: Option<&Actor>) -> String {
+    let words: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
+    let marks = [
+        (actor.is_some_and(|actor| actor.entry == Entry::CriExec), " [over the runtime interface]"),
+        (actor.is_some_and(|actor| actor.entry == Entry::RuntimeExec), " [by the runtime]"),
+        (actor.is_some_and(|actor| actor.entry == Entry::Namespace), " [entered without the runtime]"),
+        (exec.memfd, " [memory]"),
+        (exec.upper_layer, " [writable layer]"),
+        (exec.links == 0, " [deleted]"),
+        (exec.stopped_in_kernel, " [stopped]"),
+    ];
+    let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
+    let script = if exec.script.0.is_empty() { String::new() } else { format!(" [script {}]", exec.script) };
+    format!("exec {}: {}{}{script}{marks}", exec.path, words.join(" "), cut(exec))
+}
+
 fn what(event: &NodeEvent) -> String {
-    let actor = event.actor.as_ref();
     match &event.body {
         Body::Fork { child } => format!("fork {}", child.pid),
-        Body::Exec(exec) => {
-            let words: Vec<String> = exec.arguments.iter().map(Raw::escape).collect();
-            let marks = [
-                (actor.is_some_and(|actor| actor.entry == Entry::CriExec), " [over the runtime interface]"),
-                (actor.is_some_and(|actor| actor.entry == Entry::RuntimeExec), " [by the runtime]"),
-                (actor.is_some_and(|actor| actor.entry == Entry::Namespace), " [entered without the runtime]"),
-                (exec.memfd, " [memory]"),
-                (exec.upper_layer, " [writable layer]"),
-                (exec.links == 0, " [deleted]"),
-                (exec.stopped_in_kernel, " [stopped]"),
-            ];
-            let marks: String = marks.iter().filter(|(is, _)| *is).map(|(_, mark)| *mark).collect();
-            let script = if exec.script.0.is_empty() { String::new() } else { format!(" [script {}]", exec.script) };
-            format!("exec {}: {}{}{script}{marks}", exec.path, words.join(" "), cut(exec))
-        }
+        Body::Exec(exec) => ran(exec, event.actor.as_ref()),
         Body::Exit { code, signal: 0 } => format!("exit {code}"),
         Body::Exit { signal, .. } => format!("killed by signal {signal}"),
         Body::FileOpen { path, sensitive, result, alias, repeats, .. } => {

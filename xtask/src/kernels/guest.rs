@@ -105,7 +105,7 @@ fn run_tests(filters: &[String]) -> Result<String> {
         bail!("`{bad}` is no part of a test's name");
     }
     Ok(format!(
-        "MAYFLY_FLOOD_PART=20 MAYFLY_STIMULUS=/mayfly/stimulus ./kernel --test-threads=1 --show-output {}\n",
+        "MAYFLY_FLOOD_PART=50 MAYFLY_STIMULUS=/mayfly/stimulus ./kernel --test-threads=1 --show-output {}\n",
         filters.join(" ")
     ))
 }

@@ -335,8 +335,10 @@ mod tests {
     use super::*;
 
     /// What the agent writes at load, and what is over within one run.
-    const MADE_ANEW: [&str; 14] = [
+    const MADE_ANEW: [&str; 16] = [
         "AGENT",
+        "EMPTY_ACCOUNT",
+        "WOKEN",
         "OWN",
         "DEFAULT_WATCH",
         "CONTAINER_PARENTS",

@@ -12,6 +12,7 @@ mod load;
 mod mounts;
 mod offsets;
 mod own;
+mod pages;
 mod quarantine;
 mod ring;
 mod sensitive;

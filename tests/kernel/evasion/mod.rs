@@ -6,6 +6,7 @@ mod flood;
 mod interpreted;
 mod names;
 mod narrow;
+mod pages;
 mod powers;
 mod races;
 mod uring;

@@ -20,8 +20,7 @@ pub fn at(place: Place) -> Object {
 /// The object of an inode that was reached by a `struct vfsmount`; 0: by none that is known.
 #[inline(always)]
 pub fn of(inode: u64, mount: u64) -> Object {
-    let (number, links) =
-        read::fields_or_zero::<u64, u32>(inode, offset!(inode_number), offset!(inode_links));
+    let (number, links) = read::fields_or_zero::<u64, u32>(inode, offset!(inode_number), offset!(inode_links));
     let mode = u32::from(read::or_zero::<u16>(inode, offset!(inode_mode)));
     let (mount_id, mount_unique) = self::mount(mount);
     let mut object = Object {

@@ -8,7 +8,7 @@ use ebpf_common::Class;
 use ebpf_common::loss::Outcome;
 
 use crate::stimulus::stimulus;
-use crate::watch::{allowed, config, folder};
+use crate::watch::{allowed, config, folder, page};
 
 #[test]
 fn privilege_and_kernel_arrive_though_the_ring_of_files_is_full() {
@@ -21,8 +21,8 @@ fn privilege_and_kernel_arrive_though_the_ring_of_files_is_full() {
     config.rings = RingBytes { file: 4096, ..RingBytes::default() };
     let kernel = Kernel::load(&config).expect("load the kernel programs");
     let mut rings = kernel.take_rings().expect("nobody took the rings before");
-    // Nobody reads meanwhile: a page of files is full after some tens.
-    for _ in 0..200 {
+    // Nobody reads meanwhile: a page of 4 KiB is full after some tens of files.
+    for _ in 0..200 * page() / 4096 {
         File::create(folder.join("flood")).expect("make a file");
     }
     let fault = stimulus(&["userfault"]);

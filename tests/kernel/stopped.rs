@@ -16,7 +16,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::cgroup::{Cgroup, state};
-use crate::watch::{allowed, config};
+use crate::watch::{allowed, config, page};
 
 #[test]
 fn a_stopped_process_whose_record_was_lost_is_found_and_told() {
@@ -33,8 +33,8 @@ fn a_stopped_process_whose_record_was_lost_is_found_and_told() {
     let memory = memfd_create(c"payload", MFdFlags::empty()).expect("an anonymous file");
     let mut payload = File::from(memory);
     payload.write_all(&std::fs::read("/bin/true").expect("there is a true")).expect("memory takes it");
-    // One page of ring: it is full after a dozen, and nobody reads it.
-    for _ in 0..100 {
+    // One page of ring: one of 4 KiB is full after a dozen, and nobody reads it.
+    for _ in 0..100 * page() / 4096 {
         Command::new("/bin/true").status().expect("start a program");
     }
     let script = format!("exec unshare -m /proc/self/fd/{} hello", payload.as_raw_fd());

@@ -11,6 +11,7 @@ use agent::decode::{Body, Record, decode};
 use agent::kernel::{Kernel, KernelConfig};
 use agent::observe::path::resolve;
 use ebpf_common::hook::Tier;
+use nix::unistd::{SysconfVar, sysconf};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -119,6 +120,12 @@ impl Watch {
             _ => None,
         })
     }
+}
+
+/// Bytes of a page of this machine: no ring is smaller, and what fills one of 4 KiB does not fill one of 64.
+pub(crate) fn page() -> usize {
+    let page = sysconf(SysconfVar::PAGE_SIZE).expect("ask for the page size").expect("there is a page size");
+    usize::try_from(page).expect("a size is positive")
 }
 
 /// A path as records have it.

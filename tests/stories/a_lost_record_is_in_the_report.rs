@@ -13,8 +13,9 @@ fn a_lost_record_is_in_the_report() -> Result<()> {
     if skip::without_containers() {
         return Ok(());
     }
-    // Without a bound for the container: with one nothing runs over.
-    let unbounded = |_: &Place| Ok(Respond { agent: "\n[budget]\nfiles = 0".to_owned(), ..Respond::default() });
+    // Without a bound for the container, and each open told: with either nothing runs over.
+    let settings = "\n[budget]\nfiles = 0\n\n[files]\nrepeats = \"0 s\"";
+    let unbounded = |_: &Place| Ok(Respond { agent: settings.to_owned(), ..Respond::default() });
     let incident = Incident::with("loss", 0, unbounded)?;
     incident.strike();
     let id = incident.case()?;

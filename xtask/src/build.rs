@@ -6,8 +6,10 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::ebpf;
+use crate::machine::Machine;
 use crate::place::{self, Place};
-use crate::setup::debian;
+use crate::setup::{self, Scope, debian};
 use crate::step::{Step, tail};
 
 /// A program that cargo made.
@@ -46,6 +48,28 @@ pub(crate) fn cargo(place: &Place, arguments: &[&str]) -> Command {
     let mut command = Command::new(place::cargo());
     command.args(arguments).current_dir(&place.root);
     command
+}
+
+/// Brings what compiling for a machine needs, and builds the kernel programs for it.
+pub(crate) fn prepare(place: &Place, machine: Machine) -> Result<()> {
+    match machine {
+        _ if machine == Machine::HERE => {}
+        Machine::Aarch64 => setup::require(&setup::bring(place, Scope::Aarch64)?)?,
+        Machine::X86_64 => bail!("for x86_64 is built on x86_64 only"),
+    }
+    ebpf::build_for(place, machine)
+}
+
+/// Builds the agent for a machine, with these options of cargo, and gives the program.
+pub(crate) fn agent(place: &Place, machine: Machine, options: &[&str]) -> Result<PathBuf> {
+    prepare(place, machine)?;
+    let step = Step::begin(&place.logs(), &format!("build: agent for {}", machine.name()))?;
+    let mut command = cargo(place, &["build", "-p", "agent", "--bin", "mayfly-agent"]);
+    machine.build_for(command.args(options));
+    let built = programs(&step, &mut command)?;
+    step.end("built");
+    let agent = built.into_iter().find(|program| program.name == "mayfly-agent");
+    Ok(agent.context("the build made no mayfly-agent")?.path)
 }
 
 /// Runs a cargo build and gives the programs of the workspace that it made.

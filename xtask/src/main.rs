@@ -8,6 +8,7 @@ mod demo;
 mod ebpf;
 mod evasion;
 mod kernels;
+mod machine;
 mod place;
 mod rustc;
 mod setup;
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::Form;
 use crate::kernels::Wanted;
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::setup::Scope;
 
@@ -46,19 +48,39 @@ enum Verb {
     #[command(after_help = "Examples:
   cargo xtask setup           everything
   cargo xtask setup --build   only what compiling needs; no package is installed
+  cargo xtask setup --aarch64 what builds for arm64 as well, and starts its kernels
 
 What is already there is left as it is. Packages are installed by root only; others are told what to ask for.")]
     Setup {
         /// Only what compiling needs; installs no package.
         #[arg(long)]
         build: bool,
+        /// Also what builds for arm64 and starts its kernels.
+        #[arg(long)]
+        aarch64: bool,
     },
     /// Builds the kernel programs, which the agent embeds.
     #[command(after_help = "Example:
   cargo xtask ebpf && cargo build
 
-The object is `mayfly/bpf/mayfly.o` below cargo's target directory.")]
-    Ebpf,
+The object is `mayfly/bpf/MACHINE/mayfly.o` below cargo's target directory.")]
+    Ebpf {
+        /// Whose kernels they are for.
+        #[arg(long, value_enum, default_value_t = Machine::HERE, value_name = "MACHINE")]
+        arch: Machine,
+    },
+    /// Builds the agent with its kernel programs, for this machine or another, and prints where it is.
+    #[command(after_help = "Examples:
+  cargo xtask build --release
+  cargo xtask build --release --arch aarch64")]
+    Build {
+        /// What it is to run on.
+        #[arg(long, value_enum, default_value_t = Machine::HERE, value_name = "MACHINE")]
+        arch: Machine,
+        /// As it is rolled out, which takes minutes.
+        #[arg(long)]
+        release: bool,
+    },
     /// Sets up, checks format, lints and architecture, and runs all tests, the stories and the fuzz targets.
     #[command(after_help = "Examples:
   cargo xtask test
@@ -111,13 +133,15 @@ What was found, an input that breaks a parser included, is kept below cargo's ta
   cargo xtask kernels
   cargo xtask kernels --only 5.10 --only newest
   cargo xtask kernels --only cgroups-v1           a host with cgroups of version 1 alone
+  cargo xtask kernels --only arm64-16k            arm64 with pages of 16 KiB; those of another machine are run only when named
   cargo xtask kernels --only 6.12 --test file::   tests whose names hold this
   cargo xtask kernels --word mayfly_log=debug     what the agent's check says meanwhile, on the console in the log
   cargo xtask kernels --json                      one object a line, a line a kernel
 
 Kernels are unpacked below cargo's target directory in `mayfly/kernels/`, one folder each: remove one to fetch it anew.")]
     Kernels {
-        /// Only this kernel (5.10, 6.1, 6.12, newest) or host (cgroups-v1, lockdown-integrity, …); may be given more than once.
+        /// Only this kernel (5.10, 6.1, 6.12, newest; arm64-6.1, arm64-6.12, arm64-16k) or host (cgroups-v1, lockdown-integrity, …);
+        /// may be given more than once.
         #[arg(long, value_name = "KERNEL")]
         only: Vec<String>,
         /// Only tests whose names hold this; may be given more than once.
@@ -192,15 +216,16 @@ fn main() -> ExitCode {
 fn run(verb: Verb) -> Result<bool> {
     let place = Place::find()?;
     match verb {
-        Verb::Setup { build } => {
-            let mut missing = setup::bring(&place, Scope::Build)?;
-            if !build {
-                missing.extend(setup::bring(&place, Scope::Start)?);
-                missing.extend(setup::bring(&place, Scope::Kernels)?);
-            }
-            setup::require(&missing)?;
+        Verb::Setup { build, aarch64 } => {
+            let asked =
+                [(true, Scope::Build), (!build, Scope::Start), (!build, Scope::Kernels), (aarch64, Scope::Aarch64)];
+            set_up(&place, asked.into_iter().filter(|(asked, _)| *asked).map(|(_, scope)| scope))?;
         }
-        Verb::Ebpf => ebpf::build(&place)?,
+        Verb::Ebpf { arch } => ebpf::build_for(&place, arch)?,
+        Verb::Build { arch, release } => {
+            let options: &[&str] = if release { &["--release"] } else { &[] };
+            println!("{}", build::agent(&place, arch, options)?.display());
+        }
         Verb::Test { fuzz_seconds, keep_costs } => return test::run(&place, fuzz_seconds, keep_costs),
         Verb::Fuzz { seconds, only } => {
             ebpf::build(&place)?;
@@ -223,6 +248,14 @@ fn run(verb: Verb) -> Result<bool> {
         Verb::Bench { only, json } => return bench::run(&place, &only, if json { Form::Json } else { Form::Table }),
     }
     Ok(true)
+}
+
+fn set_up(place: &Place, scopes: impl Iterator<Item = Scope>) -> Result<()> {
+    let mut missing = Vec::new();
+    for scope in scopes {
+        missing.extend(setup::bring(place, scope)?);
+    }
+    setup::require(&missing)
 }
 
 fn trial(place: &Place, name: &str, options: &[(&str, u64)]) -> Result<()> {

@@ -6,6 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
+use crate::machine::Machine;
+
 /// The checkout and the folder that its build output goes to.
 pub(crate) struct Place {
     /// The folder of the root `Cargo.toml`.
@@ -50,14 +52,14 @@ impl Place {
         self.tools().join("bin/bpf-linker")
     }
 
-    /// The object with all kernel programs, embedded into the agent.
-    pub(crate) fn object(&self) -> PathBuf {
-        self.own().join("bpf/mayfly.o")
+    /// The object with all kernel programs for one machine, embedded into its agent.
+    pub(crate) fn object(&self, machine: Machine) -> PathBuf {
+        self.own().join("bpf").join(machine.name()).join("mayfly.o")
     }
 
     /// The object with the gates, beside it.
-    pub(crate) fn gates(&self) -> PathBuf {
-        self.own().join("bpf/gate.o")
+    pub(crate) fn gates(&self, machine: Machine) -> PathBuf {
+        self.object(machine).with_file_name("gate.o")
     }
 
     /// The Python environment that holds the stand-in for AWS.

@@ -119,17 +119,35 @@ impl<'a> Types<'a> {
         self.get(self.lookup(structure)?).filter(|found| found.kind == STRUCT).map(|found| found.size)
     }
 
-    /// The offset of a member in bytes, through structures in it with `.`. Members of anonymous structures count as the
-    /// structure's own, as in C.
+    /// The offset of a member in bytes, through structures in it with `.` and to one of an array with `[number]`. Members of anonymous
+    /// structures count as the structure's own, as in C.
     pub(super) fn offset_of(&self, structure: &str, path: &str) -> Option<u32> {
         let mut id = self.lookup(structure)?;
-        let mut offset = 0;
-        for name in path.split('.') {
+        let mut offset = 0_u32;
+        for step in path.split('.') {
+            let (name, number) = step.split_once('[').map_or((step, None), |(name, number)| (name, Some(number)));
             let (bits, inner) = self.member(id, name, 0)?;
-            offset += bits / 8;
+            offset = offset.checked_add(bits / 8)?;
             id = inner;
+            if let Some(number) = number {
+                let (before, each) = self.element(id, number.strip_suffix(']')?.parse().ok()?)?;
+                offset = offset.checked_add(before)?;
+                id = each;
+            }
         }
         Some(offset)
+    }
+
+    /// Where one of an array begins, in bytes, and its type.
+    fn element(&self, id: u32, number: u32) -> Option<(u32, u32)> {
+        let (owner, array) = self.strip(id)?;
+        if array.kind != ARRAY || number >= owner.word(array.body + 8)? {
+            return None;
+        }
+        let id = owner.word(array.body)?;
+        // All others hold a type where these have their size.
+        let (_, each) = self.strip(id).filter(|(_, each)| matches!(each.kind, INT | STRUCT | UNION | ENUM))?;
+        Some((each.size.checked_mul(number)?, id))
     }
 
     /// How many arguments a tracepoint's probe takes, its own context among them.
@@ -252,9 +270,10 @@ mod tests {
 
     use super::*;
 
-    /// `struct outer { int a; struct { int b; struct inner c; }; }` and `struct inner { int x; int y; }`, written by hand.
+    /// `struct outer { int a; struct { int b; struct inner c; }; struct inner list[2]; }` and `struct inner { int x; int y; }`, written by
+    /// hand.
     fn small() -> Vec<u8> {
-        let strings = b"\0outer\0inner\0a\0b\0c\0x\0y\0int\0bpf_func_id\0HELPER\0";
+        let strings = b"\0outer\0inner\0a\0b\0c\0x\0y\0int\0bpf_func_id\0HELPER\0list\0";
         let name = |text: &str| {
             let wanted = [b"\0", text.as_bytes(), b"\0"].concat();
             strings.windows(wanted.len()).position(|found| found == wanted).expect("a string of the table") + 1
@@ -262,8 +281,9 @@ mod tests {
         let mut words: Vec<usize> = vec![name("int"), 1 << 24, 4, 32];
         words.extend([name("inner"), 4 << 24 | 2, 8, name("x"), 1, 0, name("y"), 1, 32]);
         words.extend([0, 4 << 24 | 2, 12, name("b"), 1, 0, name("c"), 2, 32]);
-        words.extend([name("outer"), 4 << 24 | 2, 16, name("a"), 1, 0, 0, 3, 32]);
+        words.extend([name("outer"), 4 << 24 | 3, 32, name("a"), 1, 0, 0, 3, 32, name("list"), 6, 128]);
         words.extend([name("bpf_func_id"), 6 << 24 | 1, 4, name("HELPER"), 7]);
+        words.extend([0, 3 << 24, 0, 2, 1, 2]);
         let types: Vec<u8> =
             words.iter().flat_map(|word| u32::try_from(*word).expect("a small number").to_ne_bytes()).collect();
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
@@ -279,8 +299,16 @@ mod tests {
         let types = Types::parse(small(), None).expect("a true description");
         let offsets = ["a", "b", "c", "c.y", "d", "a.x"].map(|path| types.offset_of("outer", path));
         assert_eq!(offsets, [Some(0), Some(4), Some(8), Some(12), None, None]);
-        assert_eq!(types.size_of("outer"), Some(16));
+        assert_eq!(types.size_of("outer"), Some(32));
         assert_eq!(types.size_of("absent"), None);
+    }
+
+    #[test]
+    fn one_of_an_array_is_found_by_its_number() {
+        let types = Types::parse(small(), None).expect("a true description");
+        let paths = ["list[0]", "list[1]", "list[1].y", "list[2]", "list[", "list[x]", "a[0]", "list.x"];
+        let offsets = paths.map(|path| types.offset_of("outer", path));
+        assert_eq!(offsets, [Some(16), Some(24), Some(28), None, None, None, None, None]);
     }
 
     #[test]
@@ -306,7 +334,7 @@ mod tests {
                 bytes[at] = byte;
             }
             if let Ok(types) = Types::parse(bytes, None) {
-                let _offset = types.offset_of("outer", "c.y");
+                let _offsets = (types.offset_of("outer", "c.y"), types.offset_of("outer", "list[1].y"));
             }
         }
     }

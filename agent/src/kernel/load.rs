@@ -15,7 +15,6 @@ use ebpf_common::config::cgroup::CONTAINER;
 use ebpf_common::config::{COMPONENT, Component};
 use ebpf_common::record::process::watch;
 use ebpf_common::{Account, Class, Config, account};
-use nix::unistd::{SysconfVar, sysconf};
 use zerocopy::IntoBytes;
 
 use super::accounts::Accounts;
@@ -23,6 +22,7 @@ use super::cgroups::Found;
 use super::hooks::HookState;
 use super::kept::{self, Kept};
 use super::offsets::Layout;
+use super::pages::ring_size;
 use super::pins::PinError;
 use super::presence::Presence;
 use super::quarantine::Barrier;
@@ -230,19 +230,6 @@ fn rings_and_sizes(config: &KernelConfig) -> [(&'static str, u32); Rings::COUNT]
     ]
 }
 
-/// A ring is a power of two of whole pages, and pages are 4 KiB on one machine and 64 KiB on another.
-fn ring_size(wanted: u32) -> u32 {
-    /// A multiple of every other page size.
-    const LARGE_PAGE: u32 = 65_536;
-    let page = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|size| u32::try_from(size).ok());
-    whole_pages(wanted, page.unwrap_or(LARGE_PAGE))
-}
-
-fn whole_pages(wanted: u32, page: u32) -> u32 {
-    const LARGEST: u32 = 1 << 30;
-    wanted.clamp(page, LARGEST).next_power_of_two()
-}
-
 /// Process 1's. Some hosts let nobody look at it: there our own is taken, which is the host's unless the agent
 /// itself is in a container.
 fn host_namespace() -> io::Result<u32> {
@@ -326,23 +313,4 @@ fn map<T: TryFrom<Map, Error = MapError>>(ebpf: &mut Ebpf, name: &'static str) -
 
 fn absent(name: &'static str) -> LoadError {
     LoadError::Map { name, cause: MapError::InvalidName { name: name.to_owned() } }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_ring_is_a_power_of_two_of_whole_pages_of_any_size() {
-        for page in [4096, 16_384, 65_536] {
-            for wanted in [0, 1, 4096, 5000, 65_537, 8 << 20, u32::MAX] {
-                let size = whole_pages(wanted, page);
-                assert!(
-                    size.is_power_of_two() && size.is_multiple_of(page),
-                    "{wanted} bytes of pages of {page}: {size}"
-                );
-                assert!(size >= wanted.min(1 << 30), "{wanted} bytes of pages of {page}: {size}");
-            }
-        }
-    }
 }

@@ -17,6 +17,7 @@ mod mounts;
 mod needs;
 mod offsets;
 mod own;
+mod pages;
 mod pins;
 mod places;
 mod presence;

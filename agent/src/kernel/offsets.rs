@@ -12,7 +12,7 @@ use ebpf_common::offsets::{ABSENT, Field, Offsets};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::btf::{BtfError, Types};
-use super::needs;
+use super::{needs, pages};
 use crate::config::OWN_TYPES;
 
 /// Where overlayfs is a module, its structures are described here, once it is loaded.
@@ -56,8 +56,8 @@ pub(super) struct Layout {
     pub(super) uring_arguments: usize,
 }
 
-/// Bytes of a task's stack on x86-64, where the registers of its system call stand at the very end. Other machines are
-/// supported by kernels only that give programs the registers.
+/// Bytes of a task's stack on x86-64 and on arm64, unless a page is larger: the registers of its system call stand at the very end.
+/// `THREAD_SIZE` in <https://github.com/torvalds/linux/blob/v5.10/arch/arm64/include/asm/memory.h>
 const STACK: u32 = 16 * 1024;
 
 impl Layout {
@@ -87,7 +87,7 @@ pub(super) fn layout(described: &Path) -> Result<Layout, OffsetError> {
     // Its own context, the task, and since 6.16 the answer.
     let exit_says_group_dead = kernel.tracepoint_arguments("sched_process_exit") == Some(3);
     let registers_in_stack = match kernel.size_of("pt_regs") {
-        Some(size) if !kernel.has_helper("BPF_FUNC_task_pt_regs") => STACK.saturating_sub(size),
+        Some(size) if !kernel.has_helper("BPF_FUNC_task_pt_regs") => STACK.max(pages::size()).saturating_sub(size),
         _ => 0,
     };
     let points = ["io_uring_submit_req", "io_uring_submit_sqe"];

@@ -11,7 +11,8 @@ pub const ABSENT: u32 = u32::MAX;
 pub struct Field {
     /// The structure.
     pub structure: &'static str,
-    /// The member, through others with `.`; names that other kernels use follow after `|`. Empty: the structure's size.
+    /// The member, through others with `.` and to one of an array with `[number]`; names that other kernels or machines use follow
+    /// after `|`. Empty: the structure's size.
     pub member: &'static str,
     /// A program that reads it cannot do without it, and is not loaded where it is absent.
     pub required: bool,
@@ -210,10 +211,11 @@ offsets! {
     uring_open_directory: "io_open" "dfd" (optional),
     filename_name: "filename" "name" (optional),
     siginfo_code: "kernel_siginfo" "si_code" (optional),
-    /// Registers that hold a system call's arguments; each machine has its own names for them.
+    /// Registers that hold a system call's arguments; each machine has its own names for them: those of x86-64, then those of
+    /// arm64, where the answer takes the first one's place and the kernel keeps what was there.
     argument_0: "pt_regs" "di|orig_x0",
-    argument_1: "pt_regs" "si",
-    argument_2: "pt_regs" "dx",
-    argument_3: "pt_regs" "r10|cx",
-    argument_4: "pt_regs" "r8",
+    argument_1: "pt_regs" "si|regs[1]",
+    argument_2: "pt_regs" "dx|regs[2]",
+    argument_3: "pt_regs" "r10|cx|regs[3]",
+    argument_4: "pt_regs" "r8|regs[4]",
 }

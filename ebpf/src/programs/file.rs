@@ -192,8 +192,7 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let counted_ns = if is_countable { way.begin() } else { 0 };
     let path = record.path::<FILE_PATH>(place);
     record.mark(if path.truncated { flag::PATH_TRUNCATED } else { 0 });
-    let alias =
-        if alias.is_somewhere() { record.path::<{ MAX_NAME as u64 }>(alias) } else { Appended::default() };
+    let alias = if alias.is_somewhere() { record.path::<{ MAX_NAME as u64 }>(alias) } else { Appended::default() };
     record.mark(if alias.truncated { flag::SECOND_TRUNCATED } else { 0 });
     let body = record.body::<FileOpen>();
     // SAFETY: the place is a `FileOpen`'s, and ours until the record is sent. Filled there: it would not fit on the stack beside the rest.

@@ -33,7 +33,8 @@ fn a_script_of_a_script_of_a_script_is_told_with_all_of_them() {
 #[test]
 fn a_program_given_to_the_loader_is_told_with_it() {
     let Some((watch, _)) = begin(15) else { return };
-    let loader = Path::new("/lib64/ld-linux-x86-64.so.2").canonicalize().expect("there is a loader");
+    let name = if cfg!(target_arch = "aarch64") { "/lib/ld-linux-aarch64.so.1" } else { "/lib64/ld-linux-x86-64.so.2" };
+    let loader = Path::new(name).canonicalize().expect("there is a loader");
     let shell = Path::new("/bin/bash").canonicalize().expect("there is a bash");
     let mut command = Command::new(&loader);
     let mut child = command.arg(&shell).args(["-c", ":"]).stdout(Stdio::null()).spawn().expect("start the loader");

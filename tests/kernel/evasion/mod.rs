@@ -10,6 +10,7 @@ mod interpreted;
 mod memory;
 mod names;
 mod narrow;
+mod pages;
 mod powers;
 mod races;
 mod uring;

@@ -1,7 +1,6 @@
 //! What a tested kernel finds as its root: the test program, the agent, the few programs that tests start, and the libraries of all
-//! of them, as they are on this machine. Takes the built programs and a kernel's modules; gives the archive's bytes.
+//! of them. Takes the built programs and a kernel's modules; gives the archive's bytes.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +10,16 @@ use anyhow::{Context, Result, bail};
 use super::archive::Archive;
 use super::module;
 use super::release::Kernel;
+use super::userland::Userland;
 use crate::build::Program;
-use crate::place::{self, Place};
+use crate::machine::Machine;
+use crate::place::Place;
 use crate::setup::debian;
 use crate::step::Step;
 
 const INIT: &str = include_str!("init.sh");
 
-/// Programs of this machine that tests start by name, and for which busybox would not do: it goes by the name that it is started
+/// Programs that tests start by name, and for which busybox would not do: it goes by the name that it is started
 /// with. Whatever else it knows stands last in the path.
 const PROGRAMS: &[&str] = &[
     "bash", "cat", "chmod", "cp", "findmnt", "flock", "ln", "lsattr", "mkdir", "mv", "nice", "rm", "setpriv", "sh",
@@ -37,26 +38,29 @@ pub(super) struct Tested {
     agent: PathBuf,
     /// Makes system calls for the tests, which compile it themselves where there is a compiler.
     stimulus: PathBuf,
+    userland: Userland,
 }
 
 impl Tested {
     /// Finds both among what cargo built, and copies them.
-    pub(super) fn new(place: &Place, step: &Step, programs: &[Program]) -> Result<Self> {
+    pub(super) fn new(place: &Place, step: &Step, machine: Machine, programs: &[Program]) -> Result<Self> {
         let find = |name: &str, test: bool| {
             let found = programs.iter().find(|program| program.name == name && program.test == test);
             found.with_context(|| format!("the build made no {name}"))
         };
-        fs::create_dir_all(place.kernels()).with_context(|| format!("create {}", place.kernels().display()))?;
+        let folder = place.own().join("tested").join(machine.name());
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         let strip = |program: &Program| -> Result<PathBuf> {
-            let to = place.kernels().join(&program.name);
-            step.run(Command::new("strip").args(["--strip-debug", "-o"]).arg(&to).arg(&program.path))?;
+            let to = folder.join(&program.name);
+            step.run(Command::new(machine.tool("strip")).args(["--strip-debug", "-o"]).arg(&to).arg(&program.path))?;
             Ok(to)
         };
         let (tests, agent) = (strip(find("kernel", true)?)?, strip(find("mayfly-agent", false)?)?);
-        let stimulus = place.kernels().join("stimulus");
+        let stimulus = folder.join("stimulus");
         let source = place.root.join("tests/kernel/stimulus.c");
-        step.run(Command::new("gcc").args(["-O1", "-static", "-pthread", "-o"]).arg(&stimulus).arg(source))?;
-        Ok(Self { tests, agent, stimulus })
+        let mut compile = Command::new(machine.tool("gcc"));
+        step.run(compile.args(["-O1", "-static", "-pthread", "-o"]).arg(&stimulus).arg(source))?;
+        Ok(Self { tests, agent, stimulus, userland: Userland::bring(place, step, machine)? })
     }
 }
 
@@ -78,20 +82,13 @@ pub(super) fn root(tested: &Tested, kernel: &Kernel, filters: &[String]) -> Resu
     programs.push(("mayfly/mayfly-agent".to_owned(), tested.agent.clone()));
     programs.push(("mayfly/stimulus".to_owned(), tested.stimulus.clone()));
     for name in PROGRAMS {
-        let path = place::program(name).with_context(|| format!("{name}, which kernel tests start"))?;
-        programs.push((format!("usr/bin/{name}"), path));
+        programs.push((format!("usr/bin/{name}"), tested.userland.program(name)?));
     }
-    let mut libraries = BTreeSet::new();
-    for (to, from) in &programs {
-        archive.file(to, &read(from)?);
-        libraries.extend(libraries_of(from)?);
+    let files: Vec<PathBuf> = programs.iter().map(|(_, from)| from.clone()).collect();
+    for (to, from) in programs.into_iter().chain(tested.userland.libraries(&files)?) {
+        archive.file(&to, &read(&from)?);
     }
-    for library in libraries {
-        let to = library.strip_prefix("/").unwrap_or(&library).display().to_string();
-        let to = if to.starts_with("usr/") { to } else { format!("usr/{to}") };
-        archive.file(&to, &read(&library)?);
-    }
-    busybox(&mut archive)?;
+    busybox(&mut archive, &tested.userland)?;
     for (number, module) in module::wanted(&kernel.modules)?.iter().enumerate() {
         archive.file(&format!("modules/{number:03}.ko"), module);
     }
@@ -110,25 +107,15 @@ fn run_tests(filters: &[String]) -> Result<String> {
     ))
 }
 
-fn busybox(archive: &mut Archive) -> Result<()> {
-    let busybox = debian::busybox().context("a static busybox")?;
-    archive.file("usr/bin/busybox", &read(&busybox)?);
-    let output = Command::new(&busybox).arg("--list").output().context("start busybox")?;
+/// The one of this machine says what it knows; that of another knows the same.
+fn busybox(archive: &mut Archive, userland: &Userland) -> Result<()> {
+    archive.file("usr/bin/busybox", &read(&userland.program("busybox")?)?);
+    let here = debian::busybox().context("a static busybox")?;
+    let output = Command::new(here).arg("--list").output().context("start busybox")?;
     for applet in String::from_utf8_lossy(&output.stdout).lines() {
         archive.link(&format!("busybox/{applet}"), "/bin/busybox");
     }
     Ok(())
-}
-
-/// What the loader would load for a program; nothing for a static one.
-fn libraries_of(program: &Path) -> Result<Vec<PathBuf>> {
-    let output = Command::new("ldd").arg(program).output().context("start ldd")?;
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text
-        .lines()
-        .filter_map(|line| line.split_whitespace().find(|word| word.starts_with('/')))
-        .map(PathBuf::from)
-        .collect())
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {

@@ -10,11 +10,12 @@ mod matrix;
 mod module;
 mod release;
 pub(crate) mod said;
+mod userland;
 
 use anyhow::{Context, Result, bail};
 
 use crate::build;
-use crate::ebpf;
+use crate::machine::Machine;
 use crate::place::Place;
 use crate::setup::{self, Missing, Scope};
 use crate::step::{Step, tail};
@@ -29,7 +30,7 @@ use said::Said;
 /// What is asked for.
 #[derive(Default)]
 pub(crate) struct Wanted {
-    /// Names of releases and of hosts; none: all.
+    /// Names of releases and of hosts; none: all of this machine.
     pub(crate) only: Vec<String>,
     /// Parts of tests' names; none: all tests.
     pub(crate) tests: Vec<String>,
@@ -67,30 +68,14 @@ pub(crate) fn in_the_tests(place: &Place) -> Result<Count> {
 
 /// Tries the kernels and prints the matrix; gives what passed and failed.
 pub(crate) fn run(place: &Place, wanted: &Wanted) -> Result<Count> {
-    ebpf::build(place)?;
-    setup::require(&setup::bring(place, Scope::Kernels)?)?;
     let names = || RELEASES.iter().map(|one| one.name).chain(HOSTS.iter().map(|one| one.name));
     if let Some(unknown) = wanted.only.iter().find(|asked| names().all(|name| name != **asked)) {
         bail!("no kernel {unknown}; there are {}", names().collect::<Vec<_>>().join(", "));
     }
-    let step = Step::begin(&place.logs(), "build: kernel tests")?;
-    let arguments = ["build", "-p", "tests", "-p", "agent", "--bin", "mayfly-agent", "--test", "kernel"];
-    let programs = build::programs(&step, &mut build::cargo(place, &arguments))?;
-    let tested = Tested::new(place, &step, &programs)?;
-    step.end("built");
-    let asked = |name: &str| wanted.only.is_empty() || wanted.only.iter().any(|asked| asked == name);
-    let (mut tried, mut baseline) = (Vec::new(), Baseline::read(&place.root)?);
-    for release in RELEASES.iter().filter(|one| asked(one.name)) {
-        match try_one(place, &tested, release, wanted)? {
-            Ok(mut one) => {
-                costs(&mut one, &mut baseline, wanted.keep_costs)?;
-                tried.push(one);
-            }
-            Err(missing) => bail!("{}: {}", missing.what, missing.remedy),
-        }
-    }
-    for host in HOSTS.iter().filter(|one| asked(one.name)) {
-        tried.push(try_host(place, &tested, host, &wanted.words)?);
+    setup::require(&setup::bring(place, Scope::Kernels)?)?;
+    let mut tried = Vec::new();
+    for machine in Machine::ALL {
+        try_machine(place, machine, wanted, &mut tried)?;
     }
     if wanted.json {
         matrix::print_json(&tried)?;
@@ -102,6 +87,45 @@ pub(crate) fn run(place: &Place, wanted: &Wanted) -> Result<Count> {
         all.add(one.count);
     }
     Ok(all)
+}
+
+/// The kernels of one machine that are asked for, and the hosts, which are this machine's.
+fn try_machine(place: &Place, machine: Machine, wanted: &Wanted, tried: &mut Vec<Tried>) -> Result<()> {
+    let asked = |name: &str| wanted.only.iter().any(|asked| asked == name);
+    let all = wanted.only.is_empty() && machine == Machine::HERE;
+    let releases: Vec<_> = RELEASES.iter().filter(|one| one.machine == machine && (all || asked(one.name))).collect();
+    let hosts: Vec<_> = HOSTS.iter().filter(|one| machine == Machine::HERE && (all || asked(one.name))).collect();
+    if releases.is_empty() && hosts.is_empty() {
+        return Ok(());
+    }
+    let tested = build_tests(place, machine)?;
+    let mut baseline = Baseline::read(&place.root)?;
+    for release in releases {
+        match try_one(place, &tested, release, wanted)? {
+            Ok(mut one) => {
+                costs(&mut one, &mut baseline, wanted.keep_costs)?;
+                tried.push(one);
+            }
+            Err(missing) => bail!("{}: {}", missing.what, missing.remedy),
+        }
+    }
+    for host in hosts {
+        tried.push(try_host(place, &tested, host, &wanted.words)?);
+    }
+    Ok(())
+}
+
+/// The programs under test, and what they need, for one machine.
+fn build_tests(place: &Place, machine: Machine) -> Result<Tested> {
+    build::prepare(place, machine)?;
+    let step = Step::begin(&place.logs(), &format!("build: kernel tests for {}", machine.name()))?;
+    let arguments = ["build", "-p", "tests", "-p", "agent", "--bin", "mayfly-agent", "--test", "kernel"];
+    let mut cargo = build::cargo(place, &arguments);
+    machine.build_for(&mut cargo);
+    let programs = build::programs(&step, &mut cargo)?;
+    let tested = Tested::new(place, &step, machine, &programs)?;
+    step.end("built");
+    Ok(tested)
 }
 
 /// Holds what the programs cost on a kernel against what they may cost, or makes it that.

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::machine::Machine;
 use crate::step::Step;
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
@@ -20,6 +21,11 @@ pub(crate) struct Suite {
 impl Suite {
     /// Makes the configuration and fetches the suite's lists; apt says itself what it could not have.
     pub(crate) fn open(step: &Step, scratch: &Path, suite: &str) -> Result<Self> {
+        Self::open_for(step, scratch, suite, Machine::HERE)
+    }
+
+    /// The same, for packages of some machine.
+    pub(crate) fn open_for(step: &Step, scratch: &Path, suite: &str, machine: Machine) -> Result<Self> {
         let folder = scratch.join(suite);
         for inner in ["parts", "lists/partial", "cache/archives/partial"] {
             fs::create_dir_all(folder.join(inner))
@@ -36,6 +42,8 @@ impl Suite {
             set("Dir::State::lists", "lists"),
             set("Dir::State::status", "status"),
             set("Dir::Cache", "cache"),
+            format!("-oAPT::Architecture={}", machine.debian()),
+            format!("-oAPT::Architectures={}", machine.debian()),
             "-oAPT::Sandbox::User=root".to_owned(),
             "-oAcquire::Languages=none".to_owned(),
             // A mirror may lag behind. What is asked for is signed, so an old list cannot bring another one.

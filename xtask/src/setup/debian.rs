@@ -37,6 +37,13 @@ const EMULATOR: &[Package] = &[
     Package { name: "binutils", present: || answers("strip", &["--version"]) },
 ];
 
+/// What builds for arm64 and starts its kernels. The library is a package of its own, which the compiler needs to link anything.
+const AARCH64: &[Package] = &[
+    Package { name: "gcc-aarch64-linux-gnu", present: || answers("aarch64-linux-gnu-gcc", &["--version"]) },
+    Package { name: "libc6-dev-arm64-cross", present: || Path::new("/usr/aarch64-linux-gnu/lib/libc.a").is_file() },
+    Package { name: "qemu-system-arm", present: || answers("qemu-system-aarch64", &["--version"]) },
+];
+
 /// Installs the packages whose contents are not there.
 pub(super) fn bring(_place: &Place, step: &Step) -> Result<Found> {
     bring_all(step, PACKAGES)
@@ -45,6 +52,11 @@ pub(super) fn bring(_place: &Place, step: &Step) -> Result<Found> {
 /// Installs what starts other kernels.
 pub(super) fn bring_emulator(_place: &Place, step: &Step) -> Result<Found> {
     bring_all(step, EMULATOR)
+}
+
+/// Installs what builds for arm64 and starts its kernels.
+pub(super) fn bring_aarch64(_place: &Place, step: &Step) -> Result<Found> {
+    bring_all(step, AARCH64)
 }
 
 fn bring_all(step: &Step, packages: &[Package]) -> Result<Found> {

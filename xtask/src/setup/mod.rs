@@ -6,6 +6,7 @@ pub(crate) mod debian;
 mod linker;
 mod source;
 mod stand_in;
+mod target;
 
 use anyhow::{Result, bail};
 
@@ -21,6 +22,8 @@ pub(crate) enum Scope {
     Start,
     /// What starts other kernels than this machine's.
     Kernels,
+    /// What builds for arm64, and starts its kernels.
+    Aarch64,
 }
 
 /// Something that is not there, and how a person gets it.
@@ -48,6 +51,8 @@ type Part = fn(&Place, &Step) -> Result<Found>;
 const BUILD: &[(&str, Part)] = &[("setup: rust-src", source::bring), ("setup: bpf-linker", linker::bring)];
 const START: &[(&str, Part)] = &[("setup: Debian packages", debian::bring), ("setup: moto", stand_in::bring)];
 const KERNELS: &[(&str, Part)] = &[("setup: qemu", debian::bring_emulator)];
+const AARCH64: &[(&str, Part)] =
+    &[("setup: Rust for arm64", target::bring), ("setup: Debian packages for arm64", debian::bring_aarch64)];
 
 /// Brings every part of the scope; a part that cannot be had does not stop the others.
 pub(crate) fn bring(place: &Place, scope: Scope) -> Result<Vec<Missing>> {
@@ -55,6 +60,7 @@ pub(crate) fn bring(place: &Place, scope: Scope) -> Result<Vec<Missing>> {
         Scope::Build => BUILD,
         Scope::Start => START,
         Scope::Kernels => KERNELS,
+        Scope::Aarch64 => AARCH64,
     };
     let mut missing = Vec::new();
     for (title, part) in parts {

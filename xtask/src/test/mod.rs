@@ -14,6 +14,7 @@ use anyhow::{Context, Result};
 use crate::build::{self, Program};
 use crate::kernels::baseline::{self, Baseline};
 use crate::kernels::said;
+use crate::machine::Machine;
 use crate::place::{self, Place};
 use crate::setup::{self, Scope};
 use crate::step::{Step, tail};
@@ -114,7 +115,7 @@ impl Run<'_> {
     }
 
     fn lints(&mut self) {
-        let mut kernel = ebpf::cargo(self.place, "clippy");
+        let mut kernel = ebpf::cargo(self.place, Machine::HERE, "clippy");
         self.command("clippy: kernel programs", kernel.args(["--", "-D", "warnings"]));
         let workspace = ["clippy", "--workspace", "--all-targets", "--keep-going", "--", "-D", "warnings"];
         self.command("clippy: workspace", &mut build::cargo(self.place, &workspace));

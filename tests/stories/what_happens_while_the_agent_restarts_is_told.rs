@@ -50,16 +50,16 @@ fn what_happens_while_the_agent_restarts_is_told() -> Result<()> {
     for (round, end) in [ended as End, killed].into_iter().enumerate() {
         let mut process = agent.process.take().context("an agent")?;
         end(&mut process)?;
-        away.push(container_that_lives_and_dies(&place, round)?);
+        let id = container_that_lives_and_dies(&place, round)?;
         agent.up()?;
-    }
-    for id in &away {
+        // Before the next end: what an agent has read and not yet written goes with it when it is killed, and is told as lost.
         eventually("the exec and the exit of a container that nobody watched", PATIENCE, || {
-            let events = events(&collector, id)?;
+            let events = events(&collector, &id)?;
             Ok(events.iter().any(|event| is(event, "exit") && ran_sleep(&events, event)).then_some(()))
         })
         .with_context(|| lost(&collector))
         .with_context(|| agent.printed())?;
+        away.push(id);
     }
     // Whatever would be told twice has been by now: the next agent had read all rings before it said that it runs.
     for id in &away {

@@ -209,6 +209,7 @@ pub fn kernel_name<const ROOM: usize>(from: u64) -> Option<[u8; ROOM]> {
 /// A pointer that is computed here and not later: whatever is bounded after it then needs no room on the stack until it is used, where an old
 /// verifier would forget its bound.
 #[inline(always)]
+#[expect(clippy::pointers_in_nomem_asm_block, reason = "nothing is read or written through it")]
 pub fn settled(mut pointer: *mut u8) -> *mut u8 {
     // SAFETY: copies a register onto itself.
     unsafe { core::arch::asm!("{0} = {0}", inout(reg) pointer, options(nomem, nostack, preserves_flags)) };

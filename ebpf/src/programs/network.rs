@@ -15,7 +15,6 @@ use ebpf_common::loss::Outcome;
 use ebpf_common::record::{Accept, Close, Connect, Flow};
 use ebpf_common::{Class, Kind};
 
-use super::socket::Fields;
 use super::{call, enforce, network_socket, socket};
 use crate::account::Books;
 use crate::emit::{self, About, Wake};

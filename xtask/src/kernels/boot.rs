@@ -59,7 +59,7 @@ fn emulator(emulated: &Emulated, image: &Path, archive: &Path, line: &str) -> Co
     let mut command = Command::new(emulated.program);
     command
         .args(emulated.board)
-        .args(["-accel", "tcg", "-smp", "2", "-m", "1G"])
+        .args(["-accel", "tcg,thread=single", "-smp", "2", "-m", "1G"])
         .args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel"])
         .arg(image)
         .arg("-initrd")
@@ -78,7 +78,9 @@ mod tests {
             let command = emulator(&emulated(machine), Path::new("image"), Path::new("archive"), "a word");
             assert_eq!(command.get_program().to_string_lossy(), format!("qemu-system-{}", machine.name()));
             let given: Vec<_> = command.get_args().collect();
-            for pair in [["-kernel", "image"], ["-initrd", "archive"], ["-append", "a word"], ["-accel", "tcg"]] {
+            for pair in
+                [["-kernel", "image"], ["-initrd", "archive"], ["-append", "a word"], ["-accel", "tcg,thread=single"]]
+            {
                 assert!(given.windows(2).any(|two| two == pair), "{given:?}");
             }
         }

@@ -53,9 +53,8 @@ pub(super) fn table(tried: &[Tried]) -> String {
         one.said.programs.iter().map(|cost| (cost.name.as_str(), spent(cost))).collect()
     });
     for one in tried {
-        let hooks = one.said.check.iter().flat_map(|check| &check.hooks);
-        for (hook, refusal) in hooks.flat_map(|hook| hook.refusals.iter().map(move |refusal| (hook, refusal))) {
-            line(&mut text, &format!("refused: {}: {}: {refusal}", one.name, hook.name));
+        for (why, ways) in refusals(one) {
+            line(&mut text, &format!("refused: {}: {}: {why}", one.name, ways.join(", ")));
         }
         for skip in &one.count.skipped {
             line(&mut text, &format!("skipped: {}: {}: {}", one.name, skip.test, skip.why));
@@ -66,7 +65,23 @@ pub(super) fn table(tried: &[Tried]) -> String {
         let release = if one.said.release.is_empty() { "did not start" } else { &one.said.release };
         line(&mut text, &format!("{}: {passed} passed, {failed} failed, {skipped} skipped ({release})", one.name));
     }
+    // Last, where whoever reads only the end finds it.
+    for (one, wrong) in tried.iter().flat_map(|one| one.wrong.iter().map(move |wrong| (one, wrong))) {
+        line(&mut text, &format!("{}: {wrong}", one.name));
+    }
     text
+}
+
+/// Why ways were refused, and which hooks' ways they were: a reason that holds for many is told once.
+fn refusals(one: &Tried) -> BTreeMap<&str, Vec<String>> {
+    let mut refusals: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for hook in one.said.check.iter().flat_map(|check| &check.hooks) {
+        for refusal in &hook.refusals {
+            let (way, why) = refusal.split_once(": ").unwrap_or(("", refusal));
+            refusals.entry(why).or_default().push(format!("{} {way}", hook.name));
+        }
+    }
+    refusals
 }
 
 /// The hook's tier, whole or in part, and whether a test saw it at work.

@@ -53,6 +53,8 @@ struct Tried {
     name: &'static str,
     said: Said,
     count: Count,
+    /// What failed, in full.
+    wrong: Vec<String>,
 }
 
 /// The last test says what was told and what it cost: it is part of every choice of tests.
@@ -138,10 +140,9 @@ fn costs(one: &mut Tried, baseline: &mut Baseline, keep: bool) -> Result<()> {
     if keep {
         return baseline.keep(one.name, &one.said.programs);
     }
-    for wrong in baseline.judge(one.name, &one.said.programs) {
-        eprintln!("{wrong}");
-        one.count.failed += 1;
-    }
+    let wrong = baseline.judge(one.name, &one.said.programs);
+    one.count.failed += wrong.len();
+    one.wrong.extend(wrong);
     Ok(())
 }
 
@@ -153,11 +154,10 @@ fn try_host(place: &Place, tested: &Tested, host: &Host, words: &[String]) -> Re
     let words = format!("{} mayfly_tests=no {}", host.line(), words.join(" "));
     let said = said::read(&boot::boot(&step, &kernel, &guest::root(tested, &kernel, &[])?, &words)?);
     let answer = said.check.as_ref().context("the agent's check printed nothing").and_then(host.holds);
-    if let Err(wrong) = &answer {
-        eprintln!("{}: {wrong:#}", host.name);
-    }
     step.end(if answer.is_ok() { "as it must be" } else { "FAILED" });
-    Ok(Tried { name: host.name, said, count: Count::one(answer.is_ok()) })
+    let count = Count::one(answer.is_ok());
+    let wrong = answer.err().map(|wrong| format!("{wrong:#}")).into_iter().collect();
+    Ok(Tried { name: host.name, said, count, wrong })
 }
 
 /// One kernel; the inner error is a kernel that cannot be had.
@@ -179,10 +179,8 @@ fn try_one(place: &Place, tested: &Tested, release: &Release, wanted: &Wanted) -
     let console = boot::boot(&step, &kernel, &guest::root(tested, &kernel, &filters)?, &words)?;
     let said = said::read(&console);
     let count = count::count(&said.tests, said.status == Some(0));
-    if count.failed > 0 {
-        eprintln!("{}", tail(if said.tests.is_empty() { &console } else { &said.tests }));
-    }
+    let failed = (count.failed > 0).then(|| tail(if said.tests.is_empty() { &console } else { &said.tests }));
     let (skipped, release) = (count.skipped.len(), &said.release);
     step.end(&format!("{release}: {} passed, {} failed, {skipped} skipped", count.passed, count.failed));
-    Ok(Ok(Tried { name: kernel.name, said, count }))
+    Ok(Ok(Tried { name: kernel.name, said, count, wrong: failed.into_iter().collect() }))
 }

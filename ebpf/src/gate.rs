@@ -4,14 +4,16 @@
 #![no_std]
 #![no_main]
 
+mod frame;
+
 use aya_ebpf::EbpfContext;
 use aya_ebpf::macros::{
-    btf_tracepoint, cgroup_skb, cgroup_sock_addr, cgroup_sysctl, fentry, fexit, kprobe, kretprobe, lsm, map, tracepoint,
+    btf_tracepoint, cgroup_skb, cgroup_sock_addr, fentry, fexit, kprobe, kretprobe, lsm, map, tracepoint,
 };
 use aya_ebpf::maps::{Array, ProgramArray};
 use aya_ebpf::programs::{
     BtfTracePointContext, FEntryContext, FExitContext, LsmContext, ProbeContext, RetProbeContext, SkBuffContext,
-    SockAddrContext, SysctlContext, TracePointContext,
+    SockAddrContext, TracePointContext,
 };
 use ebpf_common::agent::Agent;
 
@@ -78,9 +80,6 @@ gates! {
     /// See [`gate_connect4`].
     #[cgroup_sock_addr(sendmsg6)]
     gate_sendmsg6(SockAddrContext) -> i32 = 1;
-    /// At settings of the kernel: nothing is refused.
-    #[cgroup_sysctl]
-    gate_sysctl(SysctlContext) -> i32 = 1;
     /// At packets that leave: all pass.
     #[cgroup_skb(egress)]
     gate_egress(SkBuffContext) -> i32 = 1;
@@ -88,14 +87,3 @@ gates! {
     #[cgroup_skb(ingress)]
     gate_ingress(SkBuffContext) -> i32 = 1;
 }
-
-/// No program can reach this: the verifier refuses what could. It exists because `core` names it.
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
-}
-
-/// The programs behind the gates are under the same one.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

@@ -15,6 +15,7 @@ mod account;
 mod agent;
 mod emit;
 mod filter;
+mod frame;
 mod identity;
 mod number;
 mod object;
@@ -24,14 +25,3 @@ mod read;
 mod repeats;
 mod scratch;
 mod settings;
-
-/// No program can reach this: the verifier refuses what could. It exists because `core` names it.
-#[panic_handler]
-fn panic(_info: &core::panic::PanicInfo<'_>) -> ! {
-    loop {}
-}
-
-/// The helpers that read kernel memory are open to programs under a licence compatible with the GPL only.
-#[unsafe(link_section = "license")]
-#[unsafe(no_mangle)]
-static LICENSE: [u8; 13] = *b"Dual MIT/GPL\0";

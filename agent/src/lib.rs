@@ -1,6 +1,6 @@
 //! The sensor of one node. Takes records from the kernel; gives events to the node's log and from there to the collector, and
 //! acts on the node when a rule or an order asks for it. Never sees a case, never decides beyond its rules.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 pub mod accounting;
 pub mod canary;
@@ -13,6 +13,7 @@ pub mod health;
 pub mod kernel;
 pub mod log;
 pub mod loss;
+mod memory;
 pub mod observe;
 pub mod origin;
 pub mod pipeline;

@@ -14,6 +14,7 @@ use crate::machine::Machine;
 use crate::place::{self, Place};
 use crate::setup::{self, Scope};
 use crate::step::Step;
+use crate::strip::strip;
 
 const TARGET: &str = "bpfel-unknown-none";
 
@@ -53,9 +54,10 @@ pub(crate) fn cargo(place: &Place, machine: Machine, verb: &str) -> Command {
     command
 }
 
-/// Copies when the bytes differ, and says whether it did.
+/// Copies what is loaded of an object when it differs, and says whether it did.
 fn replace(from: &Path, to: &Path) -> Result<bool> {
-    let new = fs::read(from).with_context(|| format!("read {}", from.display()))?;
+    let built = fs::read(from).with_context(|| format!("read {}", from.display()))?;
+    let new = strip(&built).with_context(|| format!("strip {}", from.display()))?;
     if fs::read(to).is_ok_and(|old| old == new) {
         return Ok(false);
     }

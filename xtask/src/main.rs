@@ -13,6 +13,7 @@ mod place;
 mod rustc;
 mod setup;
 mod step;
+mod strip;
 mod test;
 mod tidy;
 

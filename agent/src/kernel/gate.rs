@@ -60,15 +60,18 @@ struct Gate {
 
 /// All gates.
 pub(super) struct Gates {
+    /// One for all: each that is made reads the kernel's types first.
+    loader: EbpfLoader<'static>,
     folder: PathBuf,
-    agent: PathBuf,
     /// By place; those of this agent.
     standing: BTreeMap<String, Gate>,
 }
 
 impl Gates {
-    pub(super) fn new(folder: PathBuf, agent: PathBuf) -> Self {
-        Self { folder, agent, standing: BTreeMap::new() }
+    /// `agent`: where the table is pinned that says whether there is an agent.
+    pub(super) fn new(mut loader: EbpfLoader<'static>, folder: PathBuf, agent: PathBuf) -> Self {
+        loader.map_pin_path("AGENT", agent);
+        Self { loader, folder, standing: BTreeMap::new() }
     }
 
     /// Puts a loaded program behind the gate of its place. From here on it runs.
@@ -92,7 +95,7 @@ impl Gates {
             pins::remove(&folder)?;
         }
         pins::make(&folder)?;
-        let made = Gate::make(&folder, &self.agent, (types, cgroups), hung, fd);
+        let made = Gate::make(&folder, &mut self.loader, (types, cgroups), hung, fd);
         if made.is_err() {
             // Half a gate would be taken for one.
             pins::remove(&folder)?;
@@ -160,15 +163,13 @@ impl Gate {
     /// The program stands behind the gate before the gate hangs: no event comes between.
     fn make(
         folder: &Path,
-        agent: &Path,
+        loader: &mut EbpfLoader<'static>,
         (types, cgroups): (&Btf, &Path),
         hung: &hook::Program,
         fd: &ProgramFd,
     ) -> Result<Self, GateError> {
         let name = kind(hung).ok_or(GateError::NotKept)?;
-        let mut loader = EbpfLoader::new();
-        let mut object =
-            loader.map_pin_path("AGENT", agent).map_pin_path(BEHIND, folder.join("behind")).load(OBJECT)?;
+        let mut object = loader.map_pin_path(BEHIND, folder.join("behind")).load(OBJECT)?;
         let program = object.program_mut(name).ok_or(ProgramError::NotLoaded)?;
         hooks::load(program, hung, types)?;
         program.pin(folder.join("program"))?;

@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aya::EbpfLoader;
 use aya::maps::{Map, MapData, MapError, RingBuf};
 
 use super::gate::Gates;
@@ -42,8 +43,8 @@ impl Kept {
     }
 
     /// The gates; none is looked at yet.
-    pub(super) fn gates(&self) -> Gates {
-        Gates::new(self.pins.gates(), self.pins.agent())
+    pub(super) fn gates(&self, loader: EbpfLoader<'static>) -> Gates {
+        Gates::new(loader, self.pins.gates(), self.pins.agent())
     }
 
     /// What was told of the books.

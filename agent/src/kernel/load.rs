@@ -98,6 +98,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         Err(CgroupTreeError::None) => PathBuf::from(cgroups::NO_TREE),
         told => told?,
     };
+    let (ours, for_gates) = (loader(), loader());
     let known = attach::known(&config.types);
     let nothing = Layout::UNKNOWN;
     let layout = known.as_ref().map_or(&nothing, |(layout, _)| layout);
@@ -105,12 +106,13 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     let pins = config.pins.as_ref().filter(|_| known.is_ok());
     let (kept, mut not_kept) = kept::open(pins, &rings_and_sizes(config))?;
     let own_cgroup = own::cgroup(&root);
-    let mut ebpf = object(config, layout, &sensitive, own_cgroup, kept.as_ref())?;
+    let constants = constants(config, layout, &sensitive, own_cgroup)?;
+    let mut ebpf = object(ours, config, layout, &constants, kept.as_ref())?;
     fill(&mut ebpf, config, &sensitive)?;
     let away = pins.map_or(Duration::ZERO, |pins| pins.away);
     let presence = Presence::arrive(map(&mut ebpf, "AGENT")?, away, config.hangs_after)
         .map_err(|cause| LoadError::Map { name: "AGENT", cause })?;
-    let attached = attach::attach(&mut ebpf, config, &known, &root, kept.as_ref().map(Kept::gates))?;
+    let attached = attach::attach(&mut ebpf, config, &known, &root, kept.as_ref().map(|kept| kept.gates(for_gates)))?;
     let (hooks, gates) = (attached.hooks, attached.gates);
     not_kept.extend(attached.not_kept);
     // From here on every event comes to this agent's programs.
@@ -178,19 +180,25 @@ fn find_containers(root: &Path, parents: &[String], cgroups: &mut HashMap<MapDat
     }
 }
 
-/// The maps are made and the constants set; no program is in the kernel yet.
-fn object(
+/// Without the kernel's types, which take 50 MiB and are read anew for each: nothing in the objects is to be moved by them.
+fn loader<'a>() -> EbpfLoader<'a> {
+    let mut loader = EbpfLoader::new();
+    loader.btf(None);
+    loader
+}
+
+/// What the programs are told once.
+fn constants(
     config: &KernelConfig,
     layout: &Layout,
     sensitive: &SensitiveList,
     agent_cgroup: u64,
-    kept: Option<&Kept>,
-) -> Result<Ebpf, LoadError> {
+) -> Result<Config, LoadError> {
     let host = match config.host_mount_namespace {
         Some(given) => given,
         None => host_namespace().map_err(LoadError::HostNamespace)?,
     };
-    let constants = Config {
+    Ok(Config {
         datagram_window_ns: repeats::nanoseconds(config.datagram_window),
         repeat_window_ns: repeats::nanoseconds(config.repeat_window),
         network_budget: config.budgets.network.in_kernel(ring_size(config.rings.network)),
@@ -204,8 +212,17 @@ fn object(
         registers_in_stack: layout.registers_in_stack,
         agent_pid: std::process::id(),
         uring_arguments: u32::try_from(layout.uring_arguments).unwrap_or(0),
-    };
-    let mut loader = EbpfLoader::new();
+    })
+}
+
+/// The maps are made and the constants set; no program is in the kernel yet.
+fn object<'a>(
+    mut loader: EbpfLoader<'a>,
+    config: &KernelConfig,
+    layout: &'a Layout,
+    constants: &'a Config,
+    kept: Option<&Kept>,
+) -> Result<Ebpf, LoadError> {
     loader.override_global("CONFIG", constants.as_bytes(), true).override_global(
         "OFFSETS",
         layout.offsets.as_bytes(),

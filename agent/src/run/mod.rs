@@ -45,6 +45,7 @@ use crate::deliver::spool::{Spool, SpoolError};
 use crate::health::Health;
 use crate::kernel::Kernel;
 use crate::log::{Log, LogError};
+use crate::memory;
 use crate::recording::RecordingError;
 use crate::respond::{Fired, Responder, Said};
 use source::Source;
@@ -128,7 +129,9 @@ pub fn agent(config: &Config) -> Result<(), RunError> {
     let (boot_text, boot_id) = parts::boot_id()?;
     let ground = Ground { clock: Clock::system(), boot_text, boot_id, kernel: Some(Arc::clone(&kernel)) };
     let source = Source::kernel(kernel)?;
-    Running::start(config, &ground, engine, observer, source)?.until_the_end(config)
+    let running = Running::start(config, &ground, engine, observer, source)?;
+    memory::give_back();
+    running.until_the_end(config)
 }
 
 /// Plays a recording through the same parts; nothing on this machine is touched.

@@ -112,7 +112,7 @@ fn opened(result: i32, ask: impl Fn(i32) -> Open) {
 
 /// `sys_exit_open_by_handle_at`, since 2.6.39. Told whatever it was opened for: it passed no folder that would have hidden the file.
 /// `do_handle_open` in <https://github.com/torvalds/linux/blob/v6.18/fs/fhandle.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_open_by_handle_at")]
 fn sys_exit_open_by_handle_at(context: TracePointContext) -> u32 {
     let result = call::answer(&context);
     let ask = |result| Open {

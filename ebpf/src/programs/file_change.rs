@@ -31,11 +31,12 @@ const NO_NAME: u64 = 0;
 /// No pattern of the sensitive list is asked about.
 const NONE: u64 = 0;
 
-/// The end of one system call.
+/// The end of one system call. As at every tracepoint, the point's name is also the section's: the loader keeps, for each program, the
+/// lines of all that stand in its section.
 macro_rules! at_exit {
-    ($(#[$doc:meta])* $program:ident, |$result:ident, $given:ident| $body:expr) => {
+    ($(#[$doc:meta])* $program:ident = $at:tt, |$result:ident, $given:ident| $body:expr) => {
         $(#[$doc])*
-        #[tracepoint]
+        #[tracepoint(category = "syscalls", name = $at)]
         fn $program(context: TracePointContext) -> u32 {
             #[inline(always)]
             fn ended($result: i32, $given: Arguments) -> Option<()> {
@@ -50,21 +51,21 @@ pub(super) use at_exit;
 
 at_exit!(
     /// `sys_exit_mkdir`, since 2.6.33. See [`changed`].
-    sys_exit_mkdir, |result, given| made(result, WORKING_DIRECTORY, given.first(), FOLDER | given.second() as u32, 0)
+    sys_exit_mkdir = "sys_exit_mkdir", |result, given| made(result, WORKING_DIRECTORY, given.first(), FOLDER | given.second() as u32, 0)
 );
 at_exit!(
     /// `sys_exit_mkdirat`, since 2.6.33. See [`changed`].
-    sys_exit_mkdirat, |result, given| made(result, given.first() as i32, given.second(), FOLDER | given.third() as u32, 0)
+    sys_exit_mkdirat = "sys_exit_mkdirat", |result, given| made(result, given.first() as i32, given.second(), FOLDER | given.third() as u32, 0)
 );
 at_exit!(
     /// `sys_exit_mknod`, since 2.6.33. See [`changed`].
-    sys_exit_mknod, |result, given| {
+    sys_exit_mknod = "sys_exit_mknod", |result, given| {
         made(result, WORKING_DIRECTORY, given.first(), given.second() as u32, given.third() as u32)
     }
 );
 at_exit!(
     /// `sys_exit_mknodat`, since 2.6.33. See [`changed`].
-    sys_exit_mknodat, |result, given| {
+    sys_exit_mknodat = "sys_exit_mknodat", |result, given| {
         made(result, given.first() as i32, given.second(), given.third() as u32, given.fourth() as u32)
     }
 );
@@ -83,14 +84,14 @@ fn made(result: i32, directory: i32, name: u64, mode: u32, device: u32) -> Optio
 
 at_exit!(
     /// `sys_exit_truncate`, since 2.6.33. See [`changed`].
-    sys_exit_truncate, |result, given| {
+    sys_exit_truncate = "sys_exit_truncate", |result, given| {
         changed(result, sized(given.second()), WORKING_DIRECTORY, given.first(), NO_NAME)
     }
 );
 at_exit!(
     /// `sys_exit_ftruncate`, since 2.6.33. Not told of a file without a name (memory that programs share). See [`changed`].
     /// `do_ftruncate` in <https://github.com/torvalds/linux/blob/v6.18/fs/open.c>
-    sys_exit_ftruncate, |result, given| {
+    sys_exit_ftruncate = "sys_exit_ftruncate", |result, given| {
         let descriptor = given.first() as i32;
         match call::file(descriptor).and_then(|file| read::pointer(file, offset!(file_inode))) {
             Some(inode) if read::field::<u32>(inode, offset!(inode_links)) == Some(0) => None,
@@ -106,26 +107,26 @@ fn sized(size: u64) -> Change {
 
 at_exit!(
     /// `sys_exit_chown`, since 2.6.33. See [`changed`].
-    sys_exit_chown, |result, given| {
+    sys_exit_chown = "sys_exit_chown", |result, given| {
         changed(result, owned(given.second(), given.third()), WORKING_DIRECTORY, given.first(), NO_NAME)
     }
 );
 at_exit!(
     /// `sys_exit_lchown`, since 2.6.33. See [`changed`].
-    sys_exit_lchown, |result, given| {
+    sys_exit_lchown = "sys_exit_lchown", |result, given| {
         changed(result, owned(given.second(), given.third()), WORKING_DIRECTORY, given.first(), NO_NAME)
     }
 );
 at_exit!(
     /// `sys_exit_fchown`, since 2.6.33. See [`changed`].
-    sys_exit_fchown, |result, given| {
+    sys_exit_fchown = "sys_exit_fchown", |result, given| {
         changed(result, owned(given.second(), given.third()), given.first() as i32, NO_NAME, NO_NAME)
     }
 );
 at_exit!(
     /// `sys_exit_fchownat`, since 2.6.33. See [`changed`].
     /// `do_fchownat` in <https://github.com/torvalds/linux/blob/v6.18/fs/open.c>
-    sys_exit_fchownat, |result, given| {
+    sys_exit_fchownat = "sys_exit_fchownat", |result, given| {
         changed(result, owned(given.third(), given.fourth()), given.first() as i32, given.second(), NO_NAME)
     }
 );
@@ -140,27 +141,27 @@ const MICROSECOND: u64 = 1_000;
 
 at_exit!(
     /// `sys_exit_utime`, since 2.6.33. Its times are whole seconds. See [`changed`].
-    sys_exit_utime, |result, given| {
+    sys_exit_utime = "sys_exit_utime", |result, given| {
         let chosen = read::user::<[u64; 2]>(given.second()).map(|[a, m]| [[a, 0], [m, 0]]);
         changed(result, timed(chosen, 1), WORKING_DIRECTORY, given.first(), NO_NAME)
     }
 );
 at_exit!(
     /// `sys_exit_utimes`, since 2.6.33. See [`changed`].
-    sys_exit_utimes, |result, given| {
+    sys_exit_utimes = "sys_exit_utimes", |result, given| {
         changed(result, timed(read::user(given.second()), MICROSECOND), WORKING_DIRECTORY, given.first(), NO_NAME)
     }
 );
 at_exit!(
     /// `sys_exit_futimesat`, since 2.6.33. See [`changed`].
-    sys_exit_futimesat, |result, given| {
+    sys_exit_futimesat = "sys_exit_futimesat", |result, given| {
         changed(result, timed(read::user(given.third()), MICROSECOND), given.first() as i32, given.second(), NO_NAME)
     }
 );
 at_exit!(
     /// `sys_exit_utimensat`, since 2.6.33. See [`changed`].
     /// `do_utimes` in <https://github.com/torvalds/linux/blob/v6.18/fs/utimes.c>
-    sys_exit_utimensat, |result, given| {
+    sys_exit_utimensat = "sys_exit_utimensat", |result, given| {
         changed(result, timed(read::user(given.third()), 1), given.first() as i32, given.second(), NO_NAME)
     }
 );
@@ -187,25 +188,25 @@ fn timed(chosen: Option<[[u64; 2]; 2]>, unit: u64) -> Change {
 at_exit!(
     /// `sys_exit_setxattr`, since 2.6.33. See [`changed`].
     /// `path_setxattrat` in <https://github.com/torvalds/linux/blob/v6.18/fs/xattr.c>
-    sys_exit_setxattr, |result, given| {
+    sys_exit_setxattr = "sys_exit_setxattr", |result, given| {
         changed(result, attribute(given.fourth(), 0), WORKING_DIRECTORY, given.first(), given.second())
     }
 );
 at_exit!(
     /// `sys_exit_lsetxattr`, since 2.6.33. See [`changed`].
-    sys_exit_lsetxattr, |result, given| {
+    sys_exit_lsetxattr = "sys_exit_lsetxattr", |result, given| {
         changed(result, attribute(given.fourth(), 0), WORKING_DIRECTORY, given.first(), given.second())
     }
 );
 at_exit!(
     /// `sys_exit_fsetxattr`, since 2.6.33. See [`changed`].
-    sys_exit_fsetxattr, |result, given| {
+    sys_exit_fsetxattr = "sys_exit_fsetxattr", |result, given| {
         changed(result, attribute(given.fourth(), 0), given.first() as i32, NO_NAME, given.second())
     }
 );
 at_exit!(
     /// `sys_exit_setxattrat`, since 6.13. See [`changed`].
-    sys_exit_setxattrat, |result, given| {
+    sys_exit_setxattrat = "sys_exit_setxattrat", |result, given| {
         /// Of `struct xattr_args`: behind the value's address.
         const SIZE: u64 = 8;
         let size = read::user_or_zero::<u32>(given.fifth() + SIZE);
@@ -214,25 +215,25 @@ at_exit!(
 );
 at_exit!(
     /// `sys_exit_removexattr`, since 2.6.33. See [`changed`].
-    sys_exit_removexattr, |result, given| {
+    sys_exit_removexattr = "sys_exit_removexattr", |result, given| {
         changed(result, attribute(0, REMOVED), WORKING_DIRECTORY, given.first(), given.second())
     }
 );
 at_exit!(
     /// `sys_exit_lremovexattr`, since 2.6.33. See [`changed`].
-    sys_exit_lremovexattr, |result, given| {
+    sys_exit_lremovexattr = "sys_exit_lremovexattr", |result, given| {
         changed(result, attribute(0, REMOVED), WORKING_DIRECTORY, given.first(), given.second())
     }
 );
 at_exit!(
     /// `sys_exit_fremovexattr`, since 2.6.33. See [`changed`].
-    sys_exit_fremovexattr, |result, given| {
+    sys_exit_fremovexattr = "sys_exit_fremovexattr", |result, given| {
         changed(result, attribute(0, REMOVED), given.first() as i32, NO_NAME, given.second())
     }
 );
 at_exit!(
     /// `sys_exit_removexattrat`, since 6.13. See [`changed`].
-    sys_exit_removexattrat, |result, given| {
+    sys_exit_removexattrat = "sys_exit_removexattrat", |result, given| {
         changed(result, attribute(0, REMOVED), given.first() as i32, given.second(), given.fourth())
     }
 );
@@ -247,7 +248,7 @@ fn attribute(size: u64, flags: u32) -> Change {
 at_exit!(
     /// `sys_exit_name_to_handle_at`, since 2.6.39. What it is asked for is to open the file later, past the folders. See [`changed`].
     /// `name_to_handle_at` in <https://github.com/torvalds/linux/blob/v6.18/fs/fhandle.c>
-    sys_exit_name_to_handle_at, |result, given| {
+    sys_exit_name_to_handle_at = "sys_exit_name_to_handle_at", |result, given| {
         let change = Change { kind: Kind::FileHandle, first: 0, second: 0, flags: given.fifth() as u32 };
         changed(result, change, given.first() as i32, given.second(), NO_NAME)
     }

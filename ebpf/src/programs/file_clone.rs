@@ -35,7 +35,7 @@ fn kprobe_clone(context: ProbeContext) -> u32 {
 
 /// `sys_exit_ioctl`, since 2.6.33. Nearly all calls are other ones, and pay for a look at their answer and one register.
 /// `do_vfs_ioctl` in <https://github.com/torvalds/linux/blob/v6.18/fs/ioctl.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_ioctl")]
 fn sys_exit_ioctl(context: TracePointContext) -> u32 {
     if call::answer(&context) == 0 {
         asked(Arguments::current());

@@ -43,7 +43,7 @@ const NONE: u64 = 0;
 at_exit!(
     /// `sys_exit_mmap`, since 2.6.33. Most mappings are private or of no file, and pay for a look at two registers.
     /// `ksys_mmap_pgoff` in <https://github.com/torvalds/linux/blob/v6.18/mm/mmap.c>
-    sys_exit_mmap, |_result, given| {
+    sys_exit_mmap = "sys_exit_mmap", |_result, given| {
         const SHARED: u64 = 1;
         const ANONYMOUS: u64 = 0x20;
         const WRITE: u64 = 2;
@@ -59,13 +59,13 @@ at_exit!(
 at_exit!(
     /// `sys_exit_splice`, since 2.6.33. Told where a pipe's bytes go into a file.
     /// `do_splice` in <https://github.com/torvalds/linux/blob/v6.18/fs/splice.c>
-    sys_exit_splice, |result, given| copied(result, given)
+    sys_exit_splice = "sys_exit_splice", |result, given| copied(result, given)
 );
 
 at_exit!(
     /// `sys_exit_copy_file_range`, since 4.5. The filesystem may share the blocks instead of copying them.
     /// `vfs_copy_file_range` in <https://github.com/torvalds/linux/blob/v6.18/fs/read_write.c>
-    sys_exit_copy_file_range, |result, given| copied(result, given)
+    sys_exit_copy_file_range = "sys_exit_copy_file_range", |result, given| copied(result, given)
 );
 
 #[inline(always)]

@@ -20,24 +20,24 @@ const NONE: u64 = 0;
 
 at_exit!(
     /// `sys_exit_link`, since 2.6.33. See [`linked`].
-    sys_exit_link, |result, given| {
+    sys_exit_link = "sys_exit_link", |result, given| {
         linked(result, (WORKING_DIRECTORY, given.first()), (WORKING_DIRECTORY, given.second()), 0)
     }
 );
 at_exit!(
     /// `sys_exit_linkat`, since 2.6.33. See [`linked`].
-    sys_exit_linkat, |result, given| {
+    sys_exit_linkat = "sys_exit_linkat", |result, given| {
         let (from, to) = ((given.first() as i32, given.second()), (given.third() as i32, given.fourth()));
         linked(result, from, to, given.fifth() as u32)
     }
 );
 at_exit!(
     /// `sys_exit_symlink`, since 2.6.33. See [`pointed`].
-    sys_exit_symlink, |result, given| pointed(result, given.first(), (WORKING_DIRECTORY, given.second()))
+    sys_exit_symlink = "sys_exit_symlink", |result, given| pointed(result, given.first(), (WORKING_DIRECTORY, given.second()))
 );
 at_exit!(
     /// `sys_exit_symlinkat`, since 2.6.33. See [`pointed`].
-    sys_exit_symlinkat, |result, given| pointed(result, given.first(), (given.second() as i32, given.third()))
+    sys_exit_symlinkat = "sys_exit_symlinkat", |result, given| pointed(result, given.first(), (given.second() as i32, given.third()))
 );
 
 /// A file was to have one more name. With an empty name for the old one it is the file behind a descriptor.

@@ -40,7 +40,7 @@ fn module_loaded(module: u64) -> Option<()> {
 
 /// `sys_exit_init_module`, since 2.6.33.
 /// `init_module` in <https://github.com/torvalds/linux/blob/v6.18/kernel/module/main.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_init_module")]
 fn init_module_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     module(&context, |record| (0, given.second() as u32, [0, 0, guard::text(record, given.third()), 0]));
@@ -48,7 +48,7 @@ fn init_module_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_finit_module`, since 3.8. Names the file, which may be one of memory.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_finit_module")]
 fn finit_module_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     module(&context, |record| {
@@ -59,7 +59,7 @@ fn finit_module_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_delete_module`, since 2.6.33.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_delete_module")]
 fn delete_module_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     module(&context, |record| (given.second() as u32, 0, [guard::text(record, given.first()), 0, 0, 0]));
@@ -92,7 +92,7 @@ pub fn opened(record: &mut Record, descriptor: i32) -> u16 {
 
 /// `sys_exit_kexec_load`, since 2.6.33.
 /// `kexec_load` in <https://github.com/torvalds/linux/blob/v6.18/kernel/kexec.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_kexec_load")]
 fn kexec_load_end(context: TracePointContext) -> u32 {
     kexec(&context, Arguments::current().fourth(), -1);
     0
@@ -100,7 +100,7 @@ fn kexec_load_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_kexec_file_load`, since 3.17.
 /// `kexec_file_load` in <https://github.com/torvalds/linux/blob/v6.18/kernel/kexec_file.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_kexec_file_load")]
 fn kexec_file_load_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     kexec(&context, given.fifth(), given.first() as i32);
@@ -121,7 +121,7 @@ fn kexec(context: &TracePointContext, flags: u64, descriptor: i32) -> Option<()>
 
 /// `sys_exit_perf_event_open`, since 2.6.33.
 /// `perf_event_open` in <https://github.com/torvalds/linux/blob/v6.18/kernel/events/core.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_perf_event_open")]
 fn perf_event_end(context: TracePointContext) -> u32 {
     /// Of `struct perf_event_attr`.
     const CONFIG: u64 = 8;
@@ -147,7 +147,7 @@ fn perf_event_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_io_uring_setup`, since 5.1. Tells each ring that is asked for, and each that is refused.
 /// `io_uring_setup` in <https://github.com/torvalds/linux/blob/v6.18/io_uring/io_uring.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_io_uring_setup")]
 fn uring_setup_end(context: TracePointContext) -> u32 {
     /// Of `struct io_uring_params`.
     const FLAGS: u64 = 8;
@@ -164,7 +164,7 @@ fn uring_setup_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_io_uring_register`, since 5.1.
 /// `io_uring_register` in <https://github.com/torvalds/linux/blob/v6.18/io_uring/register.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_io_uring_register")]
 fn uring_register_end(context: TracePointContext) -> u32 {
     if !filter::excluded(Class::Kernel) {
         let given = Arguments::current();

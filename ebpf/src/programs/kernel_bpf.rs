@@ -39,7 +39,7 @@ const CONTENT: u64 = 1 << 2 | 1 << 3 | 1 << 21 | 1 << 22 | 1 << 25 | 1 << 26 | 1
 
 /// `sys_exit_bpf`, since 3.18.
 /// `__sys_bpf` in <https://github.com/torvalds/linux/blob/v6.18/kernel/bpf/syscall.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_bpf")]
 fn bpf_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let command = given.first() as u32;

@@ -15,7 +15,7 @@ use crate::filter;
 
 /// `sys_exit_mount`, since 2.6.33.
 /// `mount` in <https://github.com/torvalds/linux/blob/v6.18/fs/namespace.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_mount")]
 fn mount_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let at = Some((WORKING_DIRECTORY, given.second()));
@@ -24,7 +24,7 @@ fn mount_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_umount`, since 2.6.33.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_umount")]
 fn umount_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     mounted(&context, given.second(), |_| 0, Some((WORKING_DIRECTORY, given.first())), 0);
@@ -32,7 +32,7 @@ fn umount_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_move_mount`, since 5.2.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_move_mount")]
 fn move_mount_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let to = Some((given.third() as i32, given.fourth()));
@@ -41,7 +41,7 @@ fn move_mount_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_fsopen`, since 5.2.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_fsopen")]
 fn fsopen_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     mounted(&context, given.second(), |_| 0, None, given.first());
@@ -49,7 +49,7 @@ fn fsopen_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_fsconfig`, since 5.2. Tells texts only: the source is one of them.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_fsconfig")]
 fn fsconfig_end(context: TracePointContext) -> u32 {
     const SET_TEXT: u32 = 1;
     let given = Arguments::current();
@@ -60,14 +60,14 @@ fn fsconfig_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_fsmount`, since 5.2.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_fsmount")]
 fn fsmount_end(context: TracePointContext) -> u32 {
     mounted(&context, Arguments::current().third(), |_| 0, None, 0);
     0
 }
 
 /// `sys_exit_open_tree`, since 5.2. Told where it makes a mount, which is then moved.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_open_tree")]
 fn open_tree_end(context: TracePointContext) -> u32 {
     const CLONE: u64 = 1;
     let given = Arguments::current();
@@ -78,7 +78,7 @@ fn open_tree_end(context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_mount_setattr`, since 5.12.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_mount_setattr")]
 fn mount_setattr_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     mounted(&context, given.third(), |_| 0, Some((given.first() as i32, given.second())), 0);

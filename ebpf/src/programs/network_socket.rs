@@ -51,7 +51,7 @@ enum Address {
 at_exit!(
     /// `sys_exit_socket`, since 2.6.33. Told are sockets that speak below TCP and UDP: raw, packet, XDP.
     /// `__sys_socket` in <https://github.com/torvalds/linux/blob/v6.18/net/socket.c>
-    sys_exit_socket, |result, given| {
+    sys_exit_socket = "sys_exit_socket", |result, given| {
         let (family, kind) = (given.first() as u16, given.second() as u16 & 0xf);
         let raw = matches!(family, PACKET | XDP) || matches!(family, FAMILY_V4 | FAMILY_V6) && kind == RAW;
         if raw && (result >= 0 || refused(result)) {
@@ -66,7 +66,7 @@ at_exit!(
 at_exit!(
     /// `sys_exit_bind`, since 2.6.33. A refused one is told too.
     /// `__sys_bind` in <https://github.com/torvalds/linux/blob/v6.18/net/socket.c>
-    sys_exit_bind, |result, given| {
+    sys_exit_bind = "sys_exit_bind", |result, given| {
         let (socket, body) = asked(given.first() as i32, result)?;
         if matches!(body.flow.family, NETLINK | PACKET) || result < 0 && !refused(result) {
             return None;
@@ -83,7 +83,7 @@ at_exit!(
 at_exit!(
     /// `sys_exit_listen`, since 2.6.33. TCP is told by its change of state, but where its port was not known then.
     /// `__sys_listen` in <https://github.com/torvalds/linux/blob/v6.18/net/socket.c>
-    sys_exit_listen, |result, given| {
+    sys_exit_listen = "sys_exit_listen", |result, given| {
         let (socket, body) = asked(given.first() as i32, result)?;
         let portless = network::SOCKETS.get_ptr(socket).is_some();
         if portless {
@@ -114,7 +114,7 @@ pub fn listens(socket: u64) {
 at_exit!(
     /// `sys_exit_connect`, since 2.6.33. TCP and UDP are told elsewhere, netlink nowhere.
     /// `__sys_connect` in <https://github.com/torvalds/linux/blob/v6.18/net/socket.c>
-    sys_exit_connect, |result, given| {
+    sys_exit_connect = "sys_exit_connect", |result, given| {
         /// What is not there is no news: libraries look for servers that most machines do not have.
         const NOT_THERE: i32 = -2;
         let descriptor = given.first() as i32;

@@ -16,7 +16,7 @@ use crate::filter;
 /// `userfaultfd` in <https://github.com/torvalds/linux/blob/v6.18/fs/userfaultfd.c>
 ///
 /// Does not see: a descriptor made by opening `/dev/userfaultfd`, which is told as an opened file.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_userfaultfd")]
 fn userfaultfd_end(context: TracePointContext) -> u32 {
     if !filter::excluded(Class::Privilege) {
         let body = Userfault { flags: Arguments::current().first() as u32, result: call::answer(&context) };
@@ -27,7 +27,7 @@ fn userfaultfd_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_chroot` and `sys_exit_pivot_root`, since 2.6.33.
 /// `chroot` in <https://github.com/torvalds/linux/blob/v6.18/fs/open.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_chroot")]
 fn chroot_end(context: TracePointContext) -> u32 {
     root(&context, false);
     0
@@ -35,7 +35,7 @@ fn chroot_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_pivot_root`, since 2.6.33.
 /// `pivot_root` in <https://github.com/torvalds/linux/blob/v6.18/fs/namespace.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_pivot_root")]
 fn pivot_root_end(context: TracePointContext) -> u32 {
     root(&context, true);
     0
@@ -65,7 +65,7 @@ const SEARCH: u32 = 10;
 
 /// `sys_exit_keyctl`, since 2.6.33.
 /// `keyctl` in <https://github.com/torvalds/linux/blob/v6.18/security/keys/keyctl.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_keyctl")]
 fn keyctl_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let operation = given.first() as u32;
@@ -86,7 +86,7 @@ fn keyctl_end(context: TracePointContext) -> u32 {
 /// `add_key` in <https://github.com/torvalds/linux/blob/v6.18/security/keys/keyctl.c>
 ///
 /// Never reads the key itself.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_add_key")]
 fn key_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     key(&context, 0, 0, [given.first(), given.second()]);

@@ -32,7 +32,7 @@ const NOT_PERMITTED: i32 = -1;
 
 /// `sys_enter_*` of setuid(2) and its like, of capset(2) and of execve(2), since 2.6.33.
 /// `ksys_setresuid` in <https://github.com/torvalds/linux/blob/v6.18/kernel/sys.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_enter_setuid")]
 fn credentials_begin(_context: TracePointContext) -> u32 {
     let before = Before { credentials: credentials(), namespaces: Namespaces::default() };
     keep(&before);
@@ -40,7 +40,7 @@ fn credentials_begin(_context: TracePointContext) -> u32 {
 }
 
 /// `sys_exit_*` of the same calls but exec. Tells what was switched or gained, and what was refused.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_setuid")]
 fn credentials_end(context: TracePointContext) -> u32 {
     ended(&context, call::answer(&context) == NOT_PERMITTED);
     0
@@ -49,7 +49,7 @@ fn credentials_end(context: TracePointContext) -> u32 {
 /// `sys_exit_execve` and `sys_exit_execveat`, since 2.6.33. Tells a program by which somebody became somebody else, or gained
 /// capabilities: by its set-uid bit, or by its own.
 /// `begin_new_exec` in <https://github.com/torvalds/linux/blob/v6.18/fs/exec.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_execve")]
 fn exec_credentials_end(context: TracePointContext) -> u32 {
     ended(&context, false);
     0

@@ -47,7 +47,7 @@ struct Asked {
 
 /// `sys_exit_mmap`, since 2.6.33. Most mappings are not to be executed, and pay for a look at one register.
 /// `ksys_mmap_pgoff` in <https://github.com/torvalds/linux/blob/v6.18/mm/mmap.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_mmap")]
 fn mmap_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let protection = given.third() as u32;
@@ -71,7 +71,7 @@ fn mmap_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_mprotect` and `sys_exit_pkey_mprotect`, since 2.6.33 and 4.9.
 /// `do_mprotect_pkey` in <https://github.com/torvalds/linux/blob/v6.18/mm/mprotect.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_mprotect")]
 fn mprotect_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let protection = given.third() as u32;

@@ -16,7 +16,7 @@ use crate::identity::current_task;
 use crate::{filter, offset, read};
 
 /// `sys_enter_setns` and `sys_enter_unshare`, since 3.0 and 2.6.33.
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_enter_unshare")]
 fn namespaces_begin(_context: TracePointContext) -> u32 {
     let namespaces = of_task(current_task()).unwrap_or_default();
     credentials::keep(&Before { credentials: credentials::credentials(), namespaces });
@@ -25,7 +25,7 @@ fn namespaces_begin(_context: TracePointContext) -> u32 {
 
 /// `sys_exit_unshare`. Tells new namespaces, and refused ones; threads that only give up what they share are not told.
 /// `ksys_unshare` in <https://github.com/torvalds/linux/blob/v6.18/kernel/fork.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_unshare")]
 fn unshare_end(context: TracePointContext) -> u32 {
     ended(&context, Arguments::current().first() as u32, Target::default());
     0
@@ -33,7 +33,7 @@ fn unshare_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_setns`. Names the process whose namespaces were joined, where a descriptor of a process was given.
 /// `setns` in <https://github.com/torvalds/linux/blob/v6.18/kernel/nsproxy.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_setns")]
 fn setns_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let descriptor = given.first() as i32;

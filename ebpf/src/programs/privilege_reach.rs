@@ -25,7 +25,7 @@ const SEIZE: u32 = 0x4206;
 
 /// `sys_exit_ptrace`, since 2.6.33.
 /// `ptrace` in <https://github.com/torvalds/linux/blob/v6.18/kernel/ptrace.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_ptrace")]
 fn ptrace_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let request = given.first() as u32;
@@ -43,7 +43,7 @@ fn ptrace_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_process_vm_readv` and `sys_exit_process_vm_writev`, since 3.2.
 /// `process_vm_rw` in <https://github.com/torvalds/linux/blob/v6.18/mm/process_vm_access.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_process_vm_readv")]
 fn process_memory_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let target = target::numbered(given.first() as i32);
@@ -54,7 +54,7 @@ fn process_memory_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_pidfd_getfd`, since 5.6.
 /// `pidfd_getfd` in <https://github.com/torvalds/linux/blob/v6.18/kernel/pid.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_pidfd_getfd")]
 fn pidfd_getfd_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let descriptor = given.first() as i32;
@@ -65,7 +65,7 @@ fn pidfd_getfd_end(context: TracePointContext) -> u32 {
 
 /// `sys_exit_kcmp`, since 3.5. The target is the first process, or the second where the first is the caller.
 /// `kcmp` in <https://github.com/torvalds/linux/blob/v6.18/kernel/kcmp.c>
-#[tracepoint]
+#[tracepoint(category = "syscalls", name = "sys_exit_kcmp")]
 fn kcmp_end(context: TracePointContext) -> u32 {
     let given = Arguments::current();
     let (first, second) = (given.first() as i32, given.second() as i32);

@@ -14,6 +14,7 @@ use proto::v1::event::Body;
 use tests::world::agent::Agent;
 use tests::world::place::Place;
 
+use super::memory::Resident;
 use super::{each_logged, print, print_at_least};
 
 /// How long the flood lasts, and how long the agent then has for what still lies in the rings and in its open block.
@@ -36,7 +37,7 @@ pub(crate) fn measure() -> Result<()> {
     let flooded = now(ClockId::CLOCK_BOOTTIME)?;
     std::thread::sleep(DRAIN);
     let (end, after) = (now(ClockId::CLOCK_BOOTTIME)?, now(clock)?);
-    let (resident, once) = (most_resident(id)?, share_of_resident(id)?);
+    let resident = Resident::of(id)?;
     process.signal(Signal::SIGTERM)?;
     process.wait()?;
 
@@ -55,8 +56,8 @@ pub(crate) fn measure() -> Result<()> {
     print_at_least(rate, logged as f64 / taken, "events/s", 300_000.0);
     print("agent, running: events of the flood", logged as f64, "events", None);
     print("agent, running: records lost in the flood", lost as f64, "records", None);
-    print("agent, running: resident at most", resident, "MiB", Some(64.0));
-    print("agent, running: resident, the rings' pages counted once", once, "MiB", None);
+    print("agent, running: resident at most since its start", resident.most, "MiB", Some(64.0));
+    print("agent, running: resident after the flood", resident.now, "MiB", None);
     Ok(())
 }
 
@@ -85,22 +86,4 @@ pub(crate) fn round(folder: &Path, number: u64) -> Result<()> {
 
 pub(crate) fn now(clock: ClockId) -> Result<Duration> {
     Ok(clock_gettime(clock)?.into())
-}
-
-/// MiB that a process held at once, at most, since it began.
-pub(crate) fn most_resident(id: Pid) -> Result<f64> {
-    mebibytes(&format!("/proc/{id}/status"), "VmHWM:")
-}
-
-/// MiB that it holds now. The kernel shows a ring's pages twice, one after the other, so that no record is in two pieces: here they
-/// count once, and pages that other processes have too count for a share.
-fn share_of_resident(id: Pid) -> Result<f64> {
-    mebibytes(&format!("/proc/{id}/smaps_rollup"), "Pss:")
-}
-
-fn mebibytes(path: &str, name: &str) -> Result<f64> {
-    let text = fs::read_to_string(path).context("read the agent's memory")?;
-    let line = text.lines().find_map(|line| line.strip_prefix(name)).context("the kernel counts it")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().context("a number of KiB")?;
-    Ok(kib / 1024.0)
 }

@@ -6,6 +6,7 @@
 mod added;
 mod counted;
 mod flooded;
+mod memory;
 mod paced;
 mod quarantined;
 mod stopped;

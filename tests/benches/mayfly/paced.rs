@@ -11,7 +11,8 @@ use nix::unistd::Pid;
 use tests::world::agent::Agent;
 use tests::world::place::Place;
 
-use super::flooded::{most_resident, now, round};
+use super::flooded::{now, round};
+use super::memory::Resident;
 use super::print;
 
 /// How long each rate is held.
@@ -39,14 +40,15 @@ fn one(rate: u64, cores: f64, memory: f64) -> Result<()> {
     let begun = Instant::now();
     let made = offer(rate, files.path())?;
     let (taken, elapsed) = (now(clock)?.saturating_sub(before), begun.elapsed());
-    let resident = most_resident(id)?;
+    let resident = Resident::of(id)?;
     process.signal(Signal::SIGTERM)?;
     process.wait()?;
     let offered = made as f64 / elapsed.as_secs_f64();
     ensure!(rate == 0 || offered > 0.8 * rate as f64, "only {offered:.0} of {rate} records a second were made");
     let name = |what: &str| format!("agent, {rate} events/s offered: {what}");
     print(&name("cores"), taken.as_secs_f64() / elapsed.as_secs_f64(), "cores", Some(cores));
-    print(&name("resident at most"), resident, "MiB", Some(memory));
+    print(&name("resident at most since its start"), resident.most, "MiB", Some(memory));
+    print(&name("resident"), resident.now, "MiB", None);
     Ok(())
 }
 

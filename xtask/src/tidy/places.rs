@@ -5,7 +5,7 @@ use super::lexer::{line_of, words};
 use super::{Source, Violation};
 
 /// The one module of the agent that may be unsafe.
-const UNSAFE_MODULE: &str = "agent/src/kernel/plain.rs";
+const UNSAFE_MODULE: &str = "agent/src/memory.rs";
 
 /// How far above its code a safety comment may begin.
 const SAFETY_WITHIN: usize = 10;
@@ -131,11 +131,11 @@ mod tests {
     fn unsafe_stands_in_its_places_only() {
         let text = "//! X.\n// SAFETY: the pointer is ours.\nunsafe { a() }\n";
         assert!(said("ebpf/src/read.rs", text).is_empty());
-        assert!(said("agent/src/kernel/plain.rs", text).is_empty());
+        assert!(said("agent/src/memory.rs", text).is_empty());
         assert_eq!(
             said("agent/src/kernel/ring.rs", text),
             [
-                "agent/src/kernel/ring.rs:3: `unsafe` stands in `ebpf` and in agent/src/kernel/plain.rs only: call a function of that module"
+                "agent/src/kernel/ring.rs:3: `unsafe` stands in `ebpf` and in agent/src/memory.rs only: call a function of that module"
             ]
         );
     }

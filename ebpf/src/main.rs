@@ -17,6 +17,7 @@ mod emit;
 mod filter;
 mod frame;
 mod identity;
+mod name;
 mod number;
 mod object;
 mod path;

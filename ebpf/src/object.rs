@@ -20,29 +20,69 @@ pub fn at(place: Place) -> Object {
 /// The object of an inode that was reached by a `struct vfsmount`; 0: by none that is known.
 #[inline(always)]
 pub fn of(inode: u64, mount: u64) -> Object {
-    let (number, links) = read::fields_or_zero::<u64, u32>(inode, offset!(inode_number), offset!(inode_links));
-    let mode = u32::from(read::or_zero::<u16>(inode, offset!(inode_mode)));
-    let (mount_id, mount_unique) = self::mount(mount);
-    let mut object = Object {
-        inode: number,
-        mount_unique,
-        device: 0,
-        generation: read::or_zero(inode, offset!(inode_generation)),
-        mount_id,
-        mode,
-        links,
-        marks: 0,
-    };
-    if let Some(filesystem) = read::pointer(inode, offset!(inode_super)) {
+    Inode::read(inode).object(mount)
+}
+
+/// What is asked of an inode.
+pub struct Inode {
+    pub address: u64,
+    pub links: u32,
+    /// Of the device that it is, where it is one.
+    pub device: u32,
+    number: u64,
+}
+
+impl Inode {
+    /// Zeros where it cannot be read.
+    #[inline(always)]
+    pub fn read(address: u64) -> Self {
+        let (number, links, device) = (offset!(inode_number), offset!(inode_links), offset!(inode_device));
+        let (number, (links, device)) = if device == links + size_of::<u32>() as u32 {
+            let (number, both) = read::fields_or_zero::<u64, [u32; 2]>(address, number, links);
+            (number, (both[0], both[1]))
+        } else {
+            (read::or_zero(address, number), read::fields_or_zero(address, links, device))
+        };
+        Self { address, number, links, device }
+    }
+
+    /// Its type and who may do what.
+    #[inline(always)]
+    pub fn mode(&self) -> u16 {
+        read::or_zero(self.address, offset!(inode_mode))
+    }
+
+    /// Its `struct super_block`.
+    #[inline(always)]
+    pub fn filesystem(&self) -> u64 {
+        read::or_zero(self.address, offset!(inode_super))
+    }
+
+    /// The object, reached by a `struct vfsmount`; 0: by none that is known.
+    #[inline(always)]
+    pub fn object(&self, mount: u64) -> Object {
+        let mode = u32::from(self.mode());
+        let (mount_id, mount_unique) = self::mount(mount);
+        let mut object = Object {
+            inode: self.number,
+            mount_unique,
+            device: 0,
+            generation: read::or_zero(self.address, offset!(inode_generation)),
+            mount_id,
+            mode,
+            links: self.links,
+            marks: 0,
+        };
+        let filesystem = self.filesystem();
         object.device = read::or_zero(filesystem, offset!(super_device));
-        if read::field(filesystem, offset!(super_magic)) == Some(OVERLAY) && upper(inode).is_some() {
+        if read::or_zero::<u64>(filesystem, offset!(super_magic)) == OVERLAY && upper(self.address).is_some() {
             object.marks |= UPPER_LAYER;
         }
+        if mode & TYPE == CHARACTER_DEVICE && self.device == 0 {
+            object.marks |= WHITEOUT;
+        }
+        object
     }
-    if mode & TYPE == CHARACTER_DEVICE && read::field(inode, offset!(inode_device)) == Some(0_u32) {
-        object.marks |= WHITEOUT;
-    }
-    object
 }
 
 #[inline(always)]
@@ -51,7 +91,7 @@ fn mount(mount: u64) -> (u32, u64) {
         return (0, 0);
     }
     let whole = mount.wrapping_sub(u64::from(offset!(mount_mnt)));
-    (read::or_zero(whole, offset!(mount_id)), read::or_zero(whole, offset!(mount_unique)))
+    read::fields_or_zero(whole, offset!(mount_id), offset!(mount_unique))
 }
 
 /// The upper file of an overlay's inode: there is one where the file is in the writable layer.

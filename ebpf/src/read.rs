@@ -103,6 +103,16 @@ pub fn or_zero<T: Copy>(structure: u64, offset: u32) -> T {
     unsafe { value.assume_init() }
 }
 
+/// The same of a whole structure that stands at an address, which is long enough that it should not be zeroed twice: the helper does it
+/// where it reads nothing.
+#[inline(always)]
+pub fn whole_or_zero<T: Copy>(address: u64) -> T {
+    let mut value = MaybeUninit::<T>::uninit();
+    into(value.as_mut_ptr(), address, 0);
+    // SAFETY: as in `or_zero`.
+    unsafe { value.assume_init() }
+}
+
 /// A field that is a pointer; nothing where it is null.
 #[inline(always)]
 pub fn pointer(structure: u64, offset: u32) -> Option<u64> {

@@ -2,6 +2,7 @@
 //! setting costs nothing at run time. Never written here.
 
 use ebpf_common::account::Budget;
+use ebpf_common::config::Sieve;
 use ebpf_common::{Config, Offsets};
 
 /// Replaced by the agent.
@@ -13,17 +14,19 @@ static OFFSETS: Offsets = Offsets::ABSENT;
 static CONFIG: Config = Config {
     datagram_window_ns: 60_000_000_000,
     repeat_window_ns: 10_000_000_000,
+    sensitive_names: Sieve([0; Sieve::WORDS]),
+    sensitive_folders: Sieve([0; Sieve::WORDS]),
     network_budget: Budget::NONE,
     file_budget: Budget::NONE,
     agent_cgroup: 0,
     own_pid: 0,
     host_mount_namespace: 0,
     exit_says_group_dead: 0,
-    sensitive_folders: 0,
     typed_task: 1,
     registers_in_stack: 0,
     agent_pid: 0,
     uring_arguments: 0,
+    reserved: 0,
 };
 
 /// The settings, to be read with [`constant`].
@@ -43,6 +46,13 @@ pub fn constant<T: Copy>(address: *const T) -> T {
     unsafe { core::ptr::read_volatile(address) }
 }
 
+/// One word of a sieve.
+#[inline(always)]
+pub fn word(sieve: *const Sieve, number: usize) -> u64 {
+    // SAFETY: callers pass the address of a sieve of the settings, and a number below its words.
+    constant(unsafe { sieve.cast::<u64>().add(number & (Sieve::WORDS - 1)) })
+}
+
 /// The offset of a field in this kernel.
 #[macro_export]
 macro_rules! offset {
@@ -56,9 +66,16 @@ macro_rules! offset {
 /// A setting.
 #[macro_export]
 macro_rules! config {
+    ($field:ident) => {
+        $crate::settings::constant($crate::config_at!($field))
+    };
+}
+
+/// Where a setting stands.
+#[macro_export]
+macro_rules! config_at {
     ($field:ident) => {{
         // SAFETY: takes the address of a field of a static, without reading it.
-        let address = unsafe { &raw const (*$crate::settings::config()).$field };
-        $crate::settings::constant(address)
+        unsafe { &raw const (*$crate::settings::config()).$field }
     }};
 }

@@ -27,7 +27,7 @@ use super::pins::PinError;
 use super::presence::Presence;
 use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
-use super::sensitive::{Keys, PatternError, SensitiveList};
+use super::sensitive::{self, Keys, PatternError, SensitiveList};
 use super::{CgroupTreeError, Kernel, KernelConfig, attach, cgroups, own, repeats, told};
 
 /// Aligned, as the loader wants it.
@@ -201,17 +201,19 @@ fn constants(
     Ok(Config {
         datagram_window_ns: repeats::nanoseconds(config.datagram_window),
         repeat_window_ns: repeats::nanoseconds(config.repeat_window),
+        sensitive_names: sensitive::sieve(&sensitive.names),
+        sensitive_folders: sensitive::sieve(&sensitive.folders),
         network_budget: config.budgets.network.in_kernel(ring_size(config.rings.network)),
         file_budget: config.budgets.file.in_kernel(ring_size(config.rings.file)),
         agent_cgroup,
         own_pid: if config.exclude_self { std::process::id() } else { 0 },
         host_mount_namespace: host,
         exit_says_group_dead: u32::from(layout.exit_says_group_dead),
-        sensitive_folders: u32::from(!sensitive.folders.is_empty()),
         typed_task: u32::from(layout.typed_task),
         registers_in_stack: layout.registers_in_stack,
         agent_pid: std::process::id(),
         uring_arguments: u32::try_from(layout.uring_arguments).unwrap_or(0),
+        reserved: 0,
     })
 }
 

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use ebpf_common::config::{COMPONENT, Component, MAX_SENSITIVE};
+use ebpf_common::config::{COMPONENT, Component, MAX_SENSITIVE, Sieve};
 
 /// Every `**` may be tried at every component.
 const MAX_DEEP: usize = 3;
@@ -97,6 +97,13 @@ pub enum PatternError {
 
 /// Component to look for → the patterns that have it, a bit each.
 pub(super) type Keys = BTreeMap<Component, u64>;
+
+/// What the kernel asks before it looks for a component.
+pub(super) fn sieve(keys: &Keys) -> Sieve {
+    let mut sieve = Sieve::default();
+    keys.keys().for_each(|component| sieve.add(component));
+    sieve
+}
 
 /// The compiled list.
 #[derive(Clone, Debug, Default)]
@@ -238,6 +245,28 @@ mod tests {
         );
         assert!(refuse(&format!("/{}", "a".repeat(COMPONENT + 1))).ends_with("is longer than 40 bytes"));
         assert!(refuse("/**/**/**/**/a").ends_with("at most 3 times **"));
+    }
+
+    /// As the kernel has a name: its length, and eight bytes, of which those behind the name may be anything.
+    fn passes(sieve: &Sieve, name: &str, behind: u8) -> bool {
+        let mut begin = [behind; 8];
+        for (to, from) in begin.iter_mut().zip(name.bytes()) {
+            *to = from;
+        }
+        sieve.may_hold(u32::try_from(name.len()).expect("short"), u64::from_le_bytes(begin))
+    }
+
+    #[test]
+    fn every_component_passes_the_sieve_and_nearly_nothing_else_does() {
+        let long = "a".repeat(COMPONENT);
+        let names = ["s", "id", "shadow", "12345678", "kubeconfig", &long];
+        let paths = names.map(|name| SensitivePath { class: String::new(), pattern: format!("/{name}") });
+        let sieve = sieve(&SensitiveList::compile(&paths).expect("good patterns").names);
+        for behind in [0, b'x', 0xff] {
+            assert!(names.iter().all(|name| passes(&sieve, name, behind)), "{behind}");
+        }
+        let others = (0..1000).filter(|number| passes(&sieve, &format!("other-{number}"), 0)).count();
+        assert!(others < 100, "{others} of 1000");
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub struct Config {
     pub datagram_window_ns: u64,
     /// Opens of the same file are counted together for so long after the first was told; 0: each is told.
     pub repeat_window_ns: u64,
+    /// Which last components of paths may be on the sensitive list.
+    pub sensitive_names: Sieve,
+    /// Which folders may be on it.
+    pub sensitive_folders: Sieve,
     /// What each cgroup may send of connections.
     pub network_budget: Budget,
     /// What each cgroup may send of files.
@@ -25,8 +29,6 @@ pub struct Config {
     pub host_mount_namespace: u32,
     /// 1: `sched_process_exit` says whether the last thread ended (since 6.16); 0: it is read from the count of live threads.
     pub exit_says_group_dead: u32,
-    /// 1: some pattern of the sensitive list is known by its folder only.
-    pub sensitive_folders: u32,
     /// 1: the kernel gives programs the current task with its type (since 5.11); 0: as a number.
     pub typed_task: u32,
     /// Where the registers of a system call stand in its task's stack; 0: the kernel gives them (since 5.15).
@@ -36,6 +38,45 @@ pub struct Config {
     /// How many arguments the tracepoint of a request to an `io_uring` has, its own context among them: what they are has changed
     /// with their number. 0: this kernel has none.
     pub uring_arguments: u32,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// The components of a table, each as one of 256 bits: a name whose bit is not set is not in the table, and nobody has to look there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Sieve(pub [u64; Self::WORDS]);
+
+impl Sieve {
+    /// Words of it.
+    pub const WORDS: usize = 4;
+
+    /// The word and the bit in it of a name of `length` bytes whose first eight are `begin`, little-endian; what stands
+    /// behind a shorter name does not count.
+    #[inline(always)]
+    pub const fn of(length: u32, begin: u64) -> (usize, u64) {
+        // 2^64 by the golden ratio: neighbours fall far apart.
+        const FAR: u64 = 0x9e37_79b9_7f4a_7c15;
+        let behind = if length < 8 { 64 - 8 * length } else { 0 };
+        // Shifted out and not in again: where a name has no bytes, twice, as by 64 at once nothing is shifted.
+        let begin = begin << (behind / 2) << (behind - behind / 2);
+        let number = (begin ^ length as u64).wrapping_mul(FAR) >> 56;
+        ((number >> 6) as usize, 1 << (number & 63))
+    }
+
+    /// Puts a component in.
+    pub fn add(&mut self, component: &Component) {
+        let length = component.iter().position(|byte| *byte == 0).unwrap_or(COMPONENT);
+        let begin = component.first_chunk().map_or(0, |begin| u64::from_le_bytes(*begin));
+        let (word, bit) = Self::of(u32::try_from(length).unwrap_or(u32::MAX), begin);
+        self.0[word] |= bit;
+    }
+
+    /// Whether such a name may be in the table.
+    pub const fn may_hold(&self, length: u32, begin: u64) -> bool {
+        let (word, bit) = Self::of(length, begin);
+        self.0[word] & bit != 0
+    }
 }
 
 /// For so long after the agent was woken, records wake it again only where they cannot wait; so long after a wake it looks by itself.

@@ -135,6 +135,8 @@ offsets! {
     /// Of the name and its folder.
     dentry_name_hash: "dentry" "d_name.hash" (optional),
     dentry_parent: "dentry" "d_parent",
+    /// Where a name stands that is short; renamed in 6.14.
+    dentry_short_name: "dentry" "d_shortname|d_iname" (optional),
     dentry_inode: "dentry" "d_inode",
     /// In the list of the names of one file.
     dentry_alias: "dentry" "d_u.d_alias|d_alias" (optional),

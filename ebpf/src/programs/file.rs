@@ -22,10 +22,11 @@ use super::call::{self, Arguments, WORKING_DIRECTORY};
 use super::{enforce, file_alias, privilege_reach};
 use crate::emit::{self, About, Wake};
 use crate::identity::Identity;
+use crate::object::Inode;
 use crate::path::{self, Place};
 use crate::repeats::Way;
 use crate::scratch::{Appended, Builder, Scratch};
-use crate::{filter, object, offset, read};
+use crate::{filter, offset, read};
 
 /// The longest is a rename: two names, two directories.
 pub const RECORD: usize = size_of::<Header>() + size_of::<FileRename>() + 2 * (MAX_NAME + MAX_DIRECTORY);
@@ -163,27 +164,27 @@ pub fn found(file: u64, ask: impl Fn() -> Open) -> Option<()> {
 fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
     let mode = read::field::<u32>(file, offset!(file_mode))?;
     let place = Place::read(file + u64::from(offset!(file_path)))?;
-    let inode = read::pointer(file, offset!(file_inode))?;
+    let address = read::pointer(file, offset!(file_inode))?;
+    let inode = &Inode::read(address);
     let named = filter::sensitive(place.dentry);
     let alias = if named == 0 { file_alias::of_link(inode, place) } else { file_alias::of_mount(inode, place) };
     let candidates = if named == 0 && alias.is_somewhere() { filter::sensitive(alias.dentry) } else { named };
     if candidates == 0 && mode & (MODE_WRITE | MODE_CREATED) == 0 && !by_handle {
         return None;
     }
-    let file_mode = read::field::<u16>(inode, offset!(inode_mode))?;
     if mode & MODE_WRITE != 0 {
-        privilege_reach::memory_opened(|| ask().result, place.dentry, inode);
+        privilege_reach::memory_opened(|| ask().result, place.dentry, address);
     }
     if filter::excluded(Class::File) {
         return None;
     }
-    if filter::swallows(inode, file_mode) {
+    if filter::swallows(inode) {
         emit::count(Class::File, Outcome::Excluded);
         return None;
     }
     // A file that the open made is another one each time, and a handle is no usual way.
     let is_countable = mode & MODE_CREATED == 0 && !by_handle;
-    let way = Way { inode, place, flags: ask().flags, mode };
+    let way = Way { inode: address, place, flags: ask().flags, mode };
     if is_countable && way.is_counted() {
         return None;
     }
@@ -207,7 +208,7 @@ fn told(file: u64, ask: impl Fn() -> Open, by_handle: bool) -> Option<()> {
             path_components: path.components,
             ..empty(&ask())
         });
-        (*body).object = object::of(inode, place.mount);
+        (*body).object = inode.object(place.mount);
     }
     end_filled::<FileOpen>(record, Kind::FileOpen, candidates);
     Some(())

@@ -6,6 +6,7 @@
 
 use ebpf_common::offsets::ABSENT;
 
+use crate::object::Inode;
 use crate::path::Place;
 use crate::{filter, offset, read};
 
@@ -18,31 +19,29 @@ const NO_MOUNT: u64 = 0;
 
 /// Of a file whose own last components say nothing. Nearly all files have one name, and pay for a look at that.
 #[inline(always)]
-pub fn of_link(inode: u64, place: Place) -> Place {
+pub fn of_link(inode: &Inode, place: Place) -> Place {
     link(inode, place).unwrap_or(Place::NOWHERE)
 }
 
 #[inline(always)]
-fn link(inode: u64, place: Place) -> Option<Place> {
-    if read::field::<u32>(inode, offset!(inode_links))? < 2
-        || read::field::<u16>(inode, offset!(inode_mode))? & TYPE != REGULAR
-    {
+fn link(inode: &Inode, place: Place) -> Option<Place> {
+    if inode.links < 2 || inode.mode() & TYPE != REGULAR {
         return None;
     }
-    let dentry = other_name(inode, place.dentry);
+    let dentry = other_name(inode.address, place.dentry);
     Some(Place { mount: place.mount, dentry })
 }
 
 /// Of a file whose own last components say something, below a mount that does not begin where its filesystem does.
 #[inline(always)]
-pub fn of_mount(inode: u64, place: Place) -> Place {
+pub fn of_mount(inode: &Inode, place: Place) -> Place {
     below(inode, place).unwrap_or(Place::NOWHERE)
 }
 
 #[inline(always)]
-fn below(inode: u64, place: Place) -> Option<Place> {
+fn below(inode: &Inode, place: Place) -> Option<Place> {
     let shown = read::pointer(place.mount, offset!(vfsmount_root))?;
-    let whole = read::pointer(inode, offset!(inode_super)).and_then(|it| read::pointer(it, offset!(super_root)))?;
+    let whole = read::pointer(inode.filesystem(), offset!(super_root))?;
     if shown == whole { None } else { Some(Place { mount: NO_MOUNT, dentry: place.dentry }) }
 }
 

@@ -6,6 +6,7 @@ mod a_container_that_only_starts_raises_nothing;
 mod a_containers_first_program_is_seen_from_the_agents_first_moment;
 mod a_crashed_agent_resends_and_nothing_is_twice;
 mod a_failed_action_is_undone;
+mod a_flood_adds_up_in_the_collector;
 mod a_key_seen_in_a_process_is_joined_to_its_use;
 mod a_lost_record_is_in_the_report;
 mod a_node_says_which_hooks_work;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use collector_core::completeness::{Facts, Statement, Subject, Watch, positions, state};
-use collector_core::model::{Body, Moment, NodeEvent};
+use collector_core::model::{Body, Moment, NodeEvent, Origin};
 use prost::Message;
 
 use super::gather::GatherError;
@@ -98,6 +98,13 @@ fn ranges(accountings: &[NodeEvent]) -> BTreeMap<String, Range> {
     ranges
 }
 
+/// Whether an event stands in a container's account, which is its cgroup's: not that it was made and removed, which its runtime did, nor
+/// what somebody of the host did in its namespaces.
+fn is_on_account(event: &NodeEvent, container: &str) -> bool {
+    let origin = event.actor.as_ref().map(|actor| &actor.origin);
+    matches!(origin, Some(Origin::Container { id }) if id == container)
+}
+
 /// Adds up what arrived of the kernel's own events; gives how many positions did not.
 async fn arrived(
     store: &Store,
@@ -120,8 +127,7 @@ async fn arrived(
             Body::Loss { reason, count, .. } if reason == NOT_RECEIVED => missing += count,
             body => {
                 let of_kernel = proto::v1::Event::decode(bytes).is_ok_and(|wire| wire.cpu_sequence != 0);
-                // That a container was made and removed is told by its runtime, on the host's account.
-                let ours = container.is_none_or(|id| event.container() == Some(id));
+                let ours = container.is_none_or(|id| is_on_account(&event, id));
                 if let Some(class) = body.class().filter(|_| of_kernel && ours) {
                     *received.entry(class.to_owned()).or_default() += 1;
                 }

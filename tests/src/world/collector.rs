@@ -99,6 +99,11 @@ impl Collector {
         serde_json::from_str(&text).with_context(|| format!("`mayfly {}` printed no JSON: {text}", words.join(" ")))
     }
 
+    /// Everything it printed.
+    pub fn printed(&self) -> String {
+        std::fs::read_to_string(&self.output).unwrap_or_default()
+    }
+
     /// One of the responder's commands, as a person sees it.
     pub fn show(&self, words: &[&str]) -> Result<String> {
         run(self.command().args(words))

@@ -1,7 +1,7 @@
 //! Many containers that live for a moment, and what the collector has of each. Takes a containerd and a collector; gives counts: how many
 //! have their program's start and end, their pod, their image by name and digest.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::{Context, Result};
@@ -15,8 +15,8 @@ use super::image::Image;
 /// How long each lives, as the words of its command line.
 const COMMAND: [&str; 2] = ["/bin/sleep", "0.05"];
 
-/// Events of one container that are looked at: some dozens are there.
-const EVENTS: &str = "2000";
+/// Events of one kind that are looked at: more than there are.
+const EVENTS: &str = "1000000";
 
 /// What is known of how many.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -70,30 +70,47 @@ pub fn run(containerd: &mut Containerd, image: &Image, count: usize, at_once: us
     Ok(made.into_iter().flatten().collect())
 }
 
-/// What the collector has of them now.
+/// What the collector has of them now: asked once for each kind of event, as a question about one container takes as long as one about
+/// all.
 pub fn attributed(collector: &Collector, all_of_them: &[ShortLived], image: &Image) -> Result<Attributed> {
+    let (execs, exits) = (of_kind(collector, "exec", ACTOR)?, of_kind(collector, "exit", ACTOR)?);
+    let seen = of_kind(collector, "container_seen", "/body/container_id")?;
+    let of = |events: &Events, id: &str| events.get(id).cloned().unwrap_or_default();
     let mut all = Attributed::default();
     for ShortLived { id, pod } in all_of_them {
-        let answer = collector.ask(&["events", "--container", id, "--limit", EVENTS])?;
-        let events = answer["events"].as_array().context("a list of events")?;
-        let text =
-            |event: &Value, place: &str| event.pointer(place).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let what = |event: &&Value, wanted: &str| text(event, "/body/what") == wanted;
-        let ran = |event: &&Value| {
-            event.pointer("/body/arguments").and_then(Value::as_array).is_some_and(|words| words == &COMMAND)
-        };
         let process = |event: &Value| event.pointer("/actor/process").map(ToString::to_string);
-        let began: HashSet<_> =
-            events.iter().filter(|event| what(event, "exec") && ran(event)).filter_map(process).collect();
-        let ended = events.iter().filter(|event| what(event, "exit")).filter_map(process);
+        let began: HashSet<_> = of(&execs, id).iter().filter(|event| ran(event)).filter_map(process).collect();
         all.execs += usize::from(!began.is_empty());
-        all.exits += usize::from(ended.into_iter().any(|process| began.contains(&process)));
+        all.exits += usize::from(of(&exits, id).iter().filter_map(process).any(|process| began.contains(&process)));
         let says = |wanted: &[(&str, &str)]| {
-            let mut seen = events.iter().filter(|event| what(event, "container_seen"));
-            usize::from(seen.any(|event| wanted.iter().all(|(place, word)| text(event, place) == *word)))
+            let is = |event: &Value| wanted.iter().all(|(place, word)| text(event, place) == *word);
+            usize::from(of(&seen, id).iter().any(is))
         };
         all.pods += says(&[("/body/pod_name", &pod.name), ("/body/pod_namespace", &pod.namespace)]);
         all.images += says(&[("/body/image", &image.name), ("/body/image_digest", &image.id)]);
     }
     Ok(all)
+}
+
+/// Events by their container's id.
+type Events = HashMap<String, Vec<Value>>;
+
+/// Where the container of whoever did it stands.
+const ACTOR: &str = "/actor/origin/id";
+
+fn of_kind(collector: &Collector, kind: &str, container: &str) -> Result<Events> {
+    let answer = collector.ask(&["events", "--kind", kind, "--limit", EVENTS])?;
+    let mut events = Events::new();
+    for event in answer["events"].as_array().context("a list of events")? {
+        events.entry(text(event, container).to_owned()).or_default().push(event.clone());
+    }
+    Ok(events)
+}
+
+fn ran(event: &Value) -> bool {
+    event.pointer("/body/arguments").and_then(Value::as_array).is_some_and(|words| words == &COMMAND)
+}
+
+fn text<'a>(event: &'a Value, place: &str) -> &'a str {
+    event.pointer(place).and_then(Value::as_str).unwrap_or_default()
 }

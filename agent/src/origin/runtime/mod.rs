@@ -6,6 +6,7 @@
 
 mod client;
 pub mod facts;
+mod queue;
 mod session;
 pub mod standing;
 
@@ -15,28 +16,27 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 pub use facts::Facts;
+use queue::Asks;
 pub use session::Session;
 use standing::{Standing, Standings};
 
-/// Ids that may wait for one runtime. When it is full an id is dropped and counted: the table asks again, and a runtime that comes back
-/// lists what it has.
-const ASKED: usize = 512;
 /// Answers that may wait for the table, which looks every few milliseconds; when it is full the session waits.
 const TOLD: usize = 512;
 
 /// The table's end: asks every runtime, takes what any of them said.
 #[derive(Debug)]
 pub struct Link {
-    asks: Vec<mpsc::Sender<String>>,
+    asks: Vec<Asks>,
     told: mpsc::Receiver<Facts>,
     standings: Standings,
 }
 
 impl Link {
-    /// Asks for a container. Never waits.
+    /// Asks for a container. Never waits: where too many wait it is dropped and counted, the table asks again, and a runtime that comes
+    /// back lists what it has.
     pub fn ask(&self, id: &str) {
         for (runtime, ask) in self.asks.iter().enumerate() {
-            if ask.try_send(id.to_owned()).is_err() {
+            if ask.push(id).is_err() {
                 self.standings.change(runtime, |standing| standing.dropped += 1);
             }
         }
@@ -59,7 +59,7 @@ pub fn open(sockets: &[PathBuf], timeout: Duration, standings: &Standings) -> (O
     let (tell, told) = mpsc::channel(TOLD);
     let mut asks = Vec::new();
     let sessions = sockets.iter().enumerate().map(|(from, socket)| {
-        let (ask, asked) = mpsc::channel(ASKED);
+        let (ask, asked) = queue::open();
         asks.push(ask);
         Session::new(from, (socket.clone(), timeout), asked, tell.clone(), standings.clone())
     });

@@ -12,6 +12,7 @@ use tonic::{Status, Streaming};
 
 use super::client::{About, CallError, Client};
 use super::facts::{Facts, names, runtime};
+use super::queue::Asked;
 use super::standing::Standings;
 use crate::deliver::backoff::Backoff;
 use crate::origin::bundle::Names;
@@ -29,7 +30,7 @@ const FAILURES: u32 = 3;
 #[derive(Debug)]
 pub struct Session {
     ground: Ground,
-    asked: mpsc::Receiver<String>,
+    asked: Asked,
 }
 
 /// What holds over all connections.
@@ -66,7 +67,7 @@ impl Session {
     pub(super) fn new(
         from: usize,
         (socket, timeout): (PathBuf, Duration),
-        asked: mpsc::Receiver<String>,
+        asked: Asked,
         told: mpsc::Sender<Facts>,
         standings: Standings,
     ) -> Self {
@@ -95,7 +96,7 @@ impl Session {
 
 impl Ground {
     /// One connection, to its end.
-    async fn talk(&self, asked: &mut mpsc::Receiver<String>, backoff: &mut Backoff) -> Result<(), CallError> {
+    async fn talk(&self, asked: &mut Asked, backoff: &mut Backoff) -> Result<(), CallError> {
         let mut client = Client::connect(&self.socket, self.timeout).await?;
         let about = client.version().await?;
         let says = format!("{} {}", about.name, about.version);
@@ -103,13 +104,13 @@ impl Ground {
         self.standings.state(self.from, "asked");
         let mut events = Events::Opening(Box::pin(client.events()));
         // What was asked while it was away is in the list, or no longer known.
-        while asked.try_recv().is_ok() {}
+        asked.clear();
         let mut talk = Talk { client, about, pods: HashMap::new(), failures: 0, ground: self };
         talk.list().await?;
         backoff.reset();
         loop {
             let heard = tokio::select! {
-                id = asked.recv() => match id {
+                id = asked.next() => match id {
                     Some(id) => talk.look(&id).await?,
                     None => Err(Unheard),
                 },

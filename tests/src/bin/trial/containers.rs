@@ -10,8 +10,8 @@ use tests::world::image::Image;
 use tests::world::place::{Place, quoted};
 use tests::world::short_lived::{self, Attributed};
 
-/// How often the collector is asked again for what is still on its way.
-const LOOKS: usize = 5;
+/// How often the collector is asked again for what is still on its way: a runtime that did not know is asked again after half a minute.
+const LOOKS: usize = 20;
 
 pub(super) fn run(count: usize, at_once: usize) -> Result<bool> {
     if let Some(what) = containerd::missing() {

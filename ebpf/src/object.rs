@@ -43,7 +43,7 @@ impl Inode {
         } else {
             (read::or_zero(address, number), read::fields_or_zero(address, links, device))
         };
-        Self { address, number, links, device }
+        Self { address, links, device, number }
     }
 
     /// Its type and who may do what.

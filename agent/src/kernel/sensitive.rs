@@ -101,7 +101,9 @@ pub(super) type Keys = BTreeMap<Component, u64>;
 /// What the kernel asks before it looks for a component.
 pub(super) fn sieve(keys: &Keys) -> Sieve {
     let mut sieve = Sieve::default();
-    keys.keys().for_each(|component| sieve.add(component));
+    for component in keys.keys() {
+        sieve.add(component);
+    }
     sieve
 }
 

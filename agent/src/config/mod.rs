@@ -364,6 +364,7 @@ impl Config {
         span("canary.every", self.canary.every, seconds(1)..=seconds(600))?;
         within("runtimes.sockets", self.runtimes.sockets.len(), 0..=16)?;
         span("runtimes.timeout", self.runtimes.timeout, millis(10)..=seconds(30))?;
+        span("runtimes.keep", self.runtimes.keep, seconds(1)..=seconds(86_400))?;
         within("respond.waiting", self.respond.waiting, 1..=4096)?;
         let respond = &self.respond;
         size("respond.captures_max_bytes", respond.captures_max_bytes, 64 << 20..=1 << 40)?;

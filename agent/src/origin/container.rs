@@ -20,8 +20,6 @@ use super::runtime::Link;
 use join::Early;
 
 const SECOND: u64 = 1_000_000_000;
-/// A gone container is asked for by orders and by late records for as long; a full table forgets the oldest of the gone before.
-const KEEP_GONE_NS: u64 = 3600 * SECOND;
 /// When disk and runtimes are asked again for names that were not there: at once; within the first milliseconds, in which runc writes its
 /// state and starts the program; then ever later.
 const RETRY_AFTER_NS: [u64; 7] = [0, SECOND / 500, SECOND / 50, SECOND / 5, SECOND, 5 * SECOND, 30 * SECOND];
@@ -102,6 +100,8 @@ pub struct ContainerTable {
     // The same, by the container's mount namespace, while it lives: the number is used again afterwards.
     mounts: HashMap<u32, u64>,
     gone: VecDeque<(u64, u64)>,
+    // A gone container is asked for by orders and by late records for as long; a full table forgets the oldest of the gone before.
+    keep_gone_ns: u64,
     limit: usize,
     // Nothing where no runtime is asked.
     link: Option<Link>,
@@ -118,10 +118,16 @@ impl ContainerTable {
             ids: HashMap::new(),
             mounts: HashMap::new(),
             gone: VecDeque::new(),
+            keep_gone_ns: 3600 * SECOND,
             limit,
             link: None,
             early: Early::default(),
         }
+    }
+
+    /// The gone are kept for so long, not an hour.
+    pub fn keeping(self, keep_gone_ns: u64) -> Self {
+        Self { keep_gone_ns, ..self }
     }
 
     /// Reads every cgroup that is there already. Gives the containers among them.
@@ -176,7 +182,7 @@ impl ContainerTable {
     /// A cgroup was removed. Gives what to say where it was a container's own.
     pub fn removed(&mut self, id: u64, now_ns: u64) -> Option<ContainerGone> {
         let entry = self.cgroups.get_mut(&id)?;
-        self.gone.push_back((now_ns.saturating_add(KEEP_GONE_NS), id));
+        self.gone.push_back((now_ns.saturating_add(self.keep_gone_ns), id));
         self.mounts.remove(&entry.mounts);
         let Origin::Container(container) = &mut entry.origin else { return None };
         Arc::make_mut(container).gone = true;
@@ -311,7 +317,7 @@ impl ContainerTable {
                 path,
             };
             self.cgroups.insert(id, entry);
-            self.gone.push_back((now_ns.saturating_add(KEEP_GONE_NS), id));
+            self.gone.push_back((now_ns.saturating_add(self.keep_gone_ns), id));
         }
         None
     }

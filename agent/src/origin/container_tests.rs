@@ -179,7 +179,7 @@ fn a_removed_container_is_remembered_and_a_new_cgroup_of_it_counts_from_the_begi
     assert!(table.made(2, path.as_bytes(), 20).is_some());
     assert_eq!(table.init(2), None);
     assert!(table.by_id(ID).is_some_and(|container| !container.gone));
-    table.forget_gone(KEEP_GONE_NS + 11);
+    table.forget_gone(3600 * SECOND + 11);
     assert!(matches!(table.origin(1, 0, 30).0, Origin::Unknown(UnknownOrigin::CgroupGone)));
 }
 

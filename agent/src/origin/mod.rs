@@ -52,6 +52,8 @@ pub struct Settings {
     pub processes: usize,
     /// Cgroups in the table.
     pub containers: usize,
+    /// How long containers are kept that are gone.
+    pub keep_gone_ns: u64,
     /// How long the dead are kept: their exec or their connections may still be on the way from another CPU.
     pub keep_dead_ns: u64,
 }
@@ -64,6 +66,7 @@ impl Default for Settings {
             cgroups: None,
             processes: 16_384,
             containers: 16_384,
+            keep_gone_ns: 3600 * SECOND,
             keep_dead_ns: 5 * SECOND,
         }
     }
@@ -111,7 +114,8 @@ impl Origin {
             .map(|mount| CgroupTree::new(mount, settings.proc.clone()))
             .or_else(|| CgroupTree::mounted(&settings.proc, &settings.host))
             .unwrap_or_else(|| CgroupTree::new(PathBuf::from("/sys/fs/cgroup"), settings.proc.clone()));
-        let containers = ContainerTable::new(settings.host.clone(), tree, settings.containers);
+        let containers =
+            ContainerTable::new(settings.host.clone(), tree, settings.containers).keeping(settings.keep_gone_ns);
         let processes = ProcessTable::new(settings.processes, settings.keep_dead_ns);
         let users = seed::users(&settings.host.join("etc/passwd"));
         // As the kernel programs have it: where the first process may not be looked at, our own mounts are taken for the host's.

@@ -115,7 +115,11 @@ pub(super) fn observer(config: &Config, sensitive: Sensitive, kernel: &Kernel) -
             "only cgroup version 1 is mounted: a process that ends at once is in an unknown container, none can be quarantined"
         );
     }
-    let settings = OriginSettings { cgroups: tree.exists().then(|| tree.to_owned()), ..OriginSettings::default() };
+    let settings = OriginSettings {
+        cgroups: tree.exists().then(|| tree.to_owned()),
+        keep_gone_ns: u64::try_from(config.runtimes.keep.as_nanos()).unwrap_or(u64::MAX),
+        ..OriginSettings::default()
+    };
     Observer::with_sensitive(Origin::new(settings), sensitive).guarding(own_folders(config))
 }
 
@@ -127,7 +131,7 @@ fn own_folders(config: &Config) -> Vec<PathBuf> {
 
 /// The talks with container runtimes, whose answers the observer takes from now on.
 pub(super) fn runtimes(config: &Config, health: &Health, observer: &mut Observer) -> Vec<Session> {
-    let Runtimes { sockets, timeout } = &config.runtimes;
+    let Runtimes { sockets, timeout, .. } = &config.runtimes;
     let (link, sessions) = crate::origin::runtime::open(sockets, *timeout, health.runtimes());
     if let Some(link) = link {
         observer.ask(link);

@@ -25,8 +25,10 @@ pub(super) fn run(minutes: u32) -> Result<bool> {
     ensure!(minutes > 0, "a soak of no minutes shows nothing");
     let place = Arc::new(Place::new("soak")?);
     let collector = Collector::start(&place, None)?;
-    // A log whose bounds are reached within the time: what it remembers of its segments is part of what must not grow.
-    let agent = Agent::with(&place, &collector, "[log]\nmax_age = \"1m\"\n[recorder]\nbefore = \"30s\"")?;
+    // The day in a 72nd of its time: bounds that are reached within hours are reached within minutes. What is remembered until then (the
+    // log's segments, containers that are gone) is part of what must not grow.
+    let settings = "[log]\nmax_age = \"1m\"\n[recorder]\nbefore = \"30s\"\n[runtimes]\nkeep = \"50s\"";
+    let agent = Agent::with(&place, &collector, settings)?;
     let pid = agent.process.as_ref().context("the agent runs")?.id();
     let churn = Churn::begin(&place);
     let (begun, length) = (Instant::now(), Duration::from_secs(u64::from(minutes) * 60));

@@ -19,6 +19,11 @@ const JUMP_NS: u64 = 500_000_000;
 /// Attempts to read both clocks close together; the closest pair counts.
 const READINGS: usize = 5;
 
+/// A span as records and clocks reckon. One that is too long is the longest.
+pub fn nanoseconds(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// One moment on both clocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment {
@@ -128,7 +133,7 @@ impl Clock {
     /// Moves a standing clock forward, both hands. The kernel's clock is not ours to move: it is left alone.
     pub fn advance(&self, by: Duration) {
         if let Source::Moved { wall_ns, boot_ns } = &self.shared.source {
-            let by = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
+            let by = nanoseconds(by);
             wall_ns.fetch_add(by, Ordering::Relaxed);
             boot_ns.fetch_add(by, Ordering::Relaxed);
         }

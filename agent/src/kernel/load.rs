@@ -29,6 +29,7 @@ use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
 use super::sensitive::{self, Keys, PatternError, SensitiveList};
 use super::{CgroupTreeError, Kernel, KernelConfig, attach, cgroups, own, repeats, told};
+use crate::clock::nanoseconds;
 
 /// Aligned, as the loader wants it.
 pub(super) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("MAYFLY_BPF_OBJECT"));
@@ -98,7 +99,8 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         Err(CgroupTreeError::None) => PathBuf::from(cgroups::NO_TREE),
         told => told?,
     };
-    let (ours, for_gates) = (loader(), loader());
+    // Before the types are read for good: a loader reads them too, and forgets them.
+    let (ours, for_gates) = (loader(), config.pins.as_ref().map(|_| loader()));
     let known = attach::known(&config.types);
     let nothing = Layout::UNKNOWN;
     let layout = known.as_ref().map_or(&nothing, |(layout, _)| layout);
@@ -112,7 +114,13 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     let away = pins.map_or(Duration::ZERO, |pins| pins.away);
     let presence = Presence::arrive(map(&mut ebpf, "AGENT")?, away, config.hangs_after)
         .map_err(|cause| LoadError::Map { name: "AGENT", cause })?;
-    let attached = attach::attach(&mut ebpf, config, &known, &root, kept.as_ref().map(|kept| kept.gates(for_gates)))?;
+    let attached = attach::attach(
+        &mut ebpf,
+        config,
+        &known,
+        &root,
+        kept.as_ref().zip(for_gates).map(|(kept, loader)| kept.gates(loader)),
+    )?;
     let (hooks, gates) = (attached.hooks, attached.gates);
     not_kept.extend(attached.not_kept);
     // From here on every event comes to this agent's programs.
@@ -199,8 +207,8 @@ fn constants(
         None => host_namespace().map_err(LoadError::HostNamespace)?,
     };
     Ok(Config {
-        datagram_window_ns: repeats::nanoseconds(config.datagram_window),
-        repeat_window_ns: repeats::nanoseconds(config.repeat_window),
+        datagram_window_ns: nanoseconds(config.datagram_window),
+        repeat_window_ns: nanoseconds(config.repeat_window),
         sensitive_names: sensitive::sieve(&sensitive.names),
         sensitive_folders: sensitive::sieve(&sensitive.folders),
         network_budget: config.budgets.network.in_kernel(ring_size(config.rings.network)),

@@ -7,7 +7,7 @@ use aya::maps::{Array, MapData, MapError};
 use ebpf_common::agent::Agent;
 use zerocopy::{FromBytes, IntoBytes};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, nanoseconds};
 
 type Bytes = [u8; size_of::<Agent>()];
 
@@ -40,7 +40,7 @@ impl Presence {
         away: Duration,
         hangs_after: Duration,
     ) -> Result<Self, MapError> {
-        let [away_ns, hangs_ns] = [away, hangs_after].map(|span| u64::try_from(span.as_nanos()).unwrap_or(u64::MAX));
+        let [away_ns, hangs_ns] = [away, hangs_after].map(nanoseconds);
         let mut presence = Self { element, clock: Clock::system(), away_ns, hangs_ns, beaten_ns: 0, quiet: Vec::new() };
         presence.write(0)?;
         Ok(presence)

@@ -7,6 +7,8 @@ use aya::maps::{HashMap, MapData, MapError};
 use ebpf_common::repeats::{Repeated, Repeats};
 use zerocopy::FromBytes;
 
+use crate::clock::nanoseconds;
+
 /// One thing that was done again after it was told, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Repeat {
@@ -77,9 +79,4 @@ impl Table {
         }
         Ok(Over { repeats, before_ns: first_open.saturating_mul(self.window_ns) })
     }
-}
-
-/// As the kernel programs reckon.
-pub(super) fn nanoseconds(span: Duration) -> u64 {
-    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }

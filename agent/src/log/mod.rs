@@ -31,7 +31,7 @@ pub use block::{Unreadable, events};
 pub use identity::{Identity, parse_id};
 pub use seal::SealedRange;
 
-use crate::clock::{Clock, Moment};
+use crate::clock::{Clock, Moment, nanoseconds};
 use cursor::Cursor;
 use disk::Disk;
 use index::Since;
@@ -312,10 +312,6 @@ fn wire(block: &segment::BlockBytes<'_>) -> Block {
         previous: block.frame.previous.to_vec(),
         link: block.frame.link.to_vec(),
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -16,8 +16,8 @@ use super::index::{Entry, Index, Segment, Since};
 use super::recover::{EXTENSION, Recovered};
 use super::seal::{Part, SealedRange};
 use super::segment::{HEADER_BYTES, Header};
-use super::{Counters, Identity, LogOptions, nanoseconds};
-use crate::clock::{Clock, Moment};
+use super::{Counters, Identity, LogOptions};
+use crate::clock::{Clock, Moment, nanoseconds};
 use crate::loss::{self, ALL};
 
 /// Blocks that wait in memory while the disk takes nothing. Beyond it the oldest goes: the newest are what a trigger seals.

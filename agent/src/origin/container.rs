@@ -109,8 +109,8 @@ pub struct ContainerTable {
 }
 
 impl ContainerTable {
-    /// A table of at most `limit` cgroups, over the tree and the host's root.
-    pub fn new(host: PathBuf, tree: CgroupTree, limit: usize) -> Self {
+    /// A table of at most `limit` cgroups, over the tree and the host's root, which keeps the gone for so long.
+    pub fn new(host: PathBuf, tree: CgroupTree, limit: usize, keep_gone_ns: u64) -> Self {
         Self {
             host,
             tree,
@@ -118,16 +118,11 @@ impl ContainerTable {
             ids: HashMap::new(),
             mounts: HashMap::new(),
             gone: VecDeque::new(),
-            keep_gone_ns: 3600 * SECOND,
+            keep_gone_ns,
             limit,
             link: None,
             early: Early::default(),
         }
-    }
-
-    /// The gone are kept for so long, not an hour.
-    pub fn keeping(self, keep_gone_ns: u64) -> Self {
-        Self { keep_gone_ns, ..self }
     }
 
     /// Reads every cgroup that is there already. Gives the containers among them.

@@ -19,7 +19,7 @@ fn write(host: &Path, file: &str, text: &str) {
 
 fn table(host: &Path) -> ContainerTable {
     let tree = CgroupTree::new(host.join("cgroup"), host.join("proc"));
-    ContainerTable::new(host.to_path_buf(), tree, 64)
+    ContainerTable::new(host.to_path_buf(), tree, 64, 3600 * SECOND)
 }
 
 fn line(seen: Option<&ContainerSeen>) -> String {
@@ -201,6 +201,7 @@ fn a_full_table_forgets_the_gone_before_their_time() {
         host.path().to_path_buf(),
         CgroupTree::new(host.path().join("c"), host.path().join("p")),
         2,
+        3600 * SECOND,
     );
     table.made(1, b"/system.slice/a.service", 1);
     table.made(2, b"/system.slice/b.service", 1);

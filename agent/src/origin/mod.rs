@@ -114,8 +114,7 @@ impl Origin {
             .map(|mount| CgroupTree::new(mount, settings.proc.clone()))
             .or_else(|| CgroupTree::mounted(&settings.proc, &settings.host))
             .unwrap_or_else(|| CgroupTree::new(PathBuf::from("/sys/fs/cgroup"), settings.proc.clone()));
-        let containers =
-            ContainerTable::new(settings.host.clone(), tree, settings.containers).keeping(settings.keep_gone_ns);
+        let containers = ContainerTable::new(settings.host.clone(), tree, settings.containers, settings.keep_gone_ns);
         let processes = ProcessTable::new(settings.processes, settings.keep_dead_ns);
         let users = seed::users(&settings.host.join("etc/passwd"));
         // As the kernel programs have it: where the first process may not be looked at, our own mounts are taken for the host's.

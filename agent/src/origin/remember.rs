@@ -81,7 +81,7 @@ mod tests {
             remember(folder.path(), &container).expect("it can be written");
             let nowhere = folder.path().join("nowhere");
             let tree = CgroupTree::new(nowhere.clone(), nowhere);
-            let mut table = ContainerTable::new(folder.path().to_path_buf(), tree, 8);
+            let mut table = ContainerTable::new(folder.path().to_path_buf(), tree, 8, u64::MAX);
             let seen = table.made(7, path.as_bytes(), 1).expect("it is a container");
             assert_eq!(describe(&seen), describe(&container.seen()), "{runtime:?}");
         }

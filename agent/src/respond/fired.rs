@@ -14,7 +14,7 @@ use super::lease::{AfterHold, Lease};
 use super::manifest::{Cause, ContainerFacts, KeyedHash, Predicate, When, Whose, sign};
 use super::trigger::{Fired, Stop};
 use super::{Responder, Said};
-use crate::clock::Moment;
+use crate::clock::{Moment, nanoseconds};
 
 /// Why, of whom and since when a capture is taken.
 pub(super) struct Request<'a> {
@@ -171,7 +171,7 @@ impl Responder {
 
     /// Notes that a process is held, until when, and what happens then. False: too many are held, and nothing would ever end this hold.
     pub(super) fn hold(&mut self, key: proto::v1::ProcessKey, cause: &str, now: Moment) -> bool {
-        let hold_ns = u64::try_from(self.settings.hold.as_nanos()).unwrap_or(u64::MAX);
+        let hold_ns = nanoseconds(self.settings.hold);
         let lease = Lease {
             pid: key.pid,
             start_ns: key.start_ns,

@@ -14,7 +14,7 @@ use rules::Engine;
 use tokio::sync::mpsc;
 
 use super::{Ground, RunError};
-use crate::clock::Clock;
+use crate::clock::{Clock, nanoseconds};
 use crate::config::{Config, Kernel as KernelSettings, Runtimes};
 use crate::deliver::Delivery;
 use crate::deliver::hello::NodeFacts;
@@ -117,7 +117,7 @@ pub(super) fn observer(config: &Config, sensitive: Sensitive, kernel: &Kernel) -
     }
     let settings = OriginSettings {
         cgroups: tree.exists().then(|| tree.to_owned()),
-        keep_gone_ns: u64::try_from(config.runtimes.keep.as_nanos()).unwrap_or(u64::MAX),
+        keep_gone_ns: nanoseconds(config.runtimes.keep),
         ..OriginSettings::default()
     };
     Observer::with_sensitive(Origin::new(settings), sensitive).guarding(own_folders(config))

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use super::{Ground, RunError, Wake, parts, stops, urgent_thread};
 use crate::accounting::Books;
 use crate::canary::Sighted;
-use crate::clock::Clock;
+use crate::clock::{Clock, nanoseconds};
 use crate::config::Config;
 use crate::coverage;
 use crate::decode::decode;
@@ -330,9 +330,7 @@ pub fn record(config: &Config, out: &Path, longest: Option<Duration>) -> Result<
     let file = BufWriter::new(File::create(out).map_err(failed)?);
     let mut writer = Writer::new(file, boot_id, clock.now()).map_err(failed)?;
     let stop = super::stop_at_signal()?;
-    let until_ns = longest.map_or(u64::MAX, |longest| {
-        clock.now().boot_ns.saturating_add(u64::try_from(longest.as_nanos()).unwrap_or(u64::MAX))
-    });
+    let until_ns = longest.map_or(u64::MAX, |longest| clock.now().boot_ns.saturating_add(nanoseconds(longest)));
     let (mut records, mut outcome) = (0, Ok(()));
     while outcome.is_ok() && !stop.is_set() && clock.now().boot_ns < until_ns {
         rings.wait().map_err(RunError::Rings)?;

@@ -75,7 +75,6 @@ pub fn run(containerd: &mut Containerd, image: &Image, count: usize, at_once: us
 pub fn attributed(collector: &Collector, all_of_them: &[ShortLived], image: &Image) -> Result<Attributed> {
     let (execs, exits) = (of_kind(collector, "exec", ACTOR)?, of_kind(collector, "exit", ACTOR)?);
     let seen = of_kind(collector, "container_seen", "/body/container_id")?;
-    let of = |events: &Events, id: &str| events.get(id).cloned().unwrap_or_default();
     let mut all = Attributed::default();
     for ShortLived { id, pod } in all_of_them {
         let process = |event: &Value| event.pointer("/actor/process").map(ToString::to_string);
@@ -105,6 +104,10 @@ fn of_kind(collector: &Collector, kind: &str, container: &str) -> Result<Events>
         events.entry(text(event, container).to_owned()).or_default().push(event.clone());
     }
     Ok(events)
+}
+
+fn of<'a>(events: &'a Events, container: &str) -> &'a [Value] {
+    events.get(container).map_or(&[], Vec::as_slice)
 }
 
 fn ran(event: &Value) -> bool {

@@ -59,6 +59,7 @@ fn emulator(emulated: &Emulated, image: &Path, archive: &Path, line: &str) -> Co
     let mut command = Command::new(emulated.program);
     command
         .args(emulated.board)
+        // On a thread for each processor, one now and then runs into a breakpoint by which the kernel changes its code and which is gone.
         .args(["-accel", "tcg,thread=single", "-smp", "2", "-m", "1G"])
         .args(["-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot", "-kernel"])
         .arg(image)

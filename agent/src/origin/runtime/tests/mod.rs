@@ -37,7 +37,7 @@ impl World {
             drop(tokio::spawn(session.run(stopped.clone())));
         }
         let nowhere = folder.path().join("nothing");
-        let table = ContainerTable::new(nowhere.clone(), CgroupTree::new(nowhere.clone(), nowhere), 64);
+        let table = ContainerTable::new(nowhere.clone(), CgroupTree::new(nowhere.clone(), nowhere), 64, u64::MAX);
         Self { _folder: folder, socket, standings, link, table, said: Vec::new(), stop }
     }
 

@@ -99,7 +99,6 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         Err(CgroupTreeError::None) => PathBuf::from(cgroups::NO_TREE),
         told => told?,
     };
-    // Before the types are read for good: a loader reads them too, and forgets them.
     let (ours, for_gates) = (loader(), config.pins.as_ref().map(|_| loader()));
     let known = attach::known(&config.types);
     let nothing = Layout::UNKNOWN;
@@ -125,10 +124,7 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
     not_kept.extend(attached.not_kept);
     // From here on every event comes to this agent's programs.
     let earlier = kept.as_ref().map(|kept| kept.change_over(gates.as_ref())).transpose()?.unwrap_or_default();
-    let mut own: HashMap<_, u64, u32> = borrowed(&mut ebpf, "OWN")?;
-    for key in own::keys() {
-        own.insert(key, 1, 0).map_err(|cause| LoadError::Map { name: "OWN", cause })?;
-    }
+    know_own(&mut ebpf)?;
     let mut cgroups: HashMap<MapData, u64, u32> = map(&mut ebpf, "CGROUPS")?;
     let mut accounts = books(&mut ebpf, kept.as_ref())?;
     // After the hook on new ones: between the two every cgroup is seen at least once.
@@ -155,6 +151,15 @@ pub(super) fn load(config: &KernelConfig) -> Result<Kernel, LoadError> {
         not_kept,
         _pins: kept.map(Kept::into_pins),
     })
+}
+
+/// Whoever reaches for these is told as that.
+fn know_own(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    let mut own: HashMap<_, u64, u32> = borrowed(ebpf, "OWN")?;
+    own::keys()
+        .into_iter()
+        .try_for_each(|key| own.insert(key, 1, 0))
+        .map_err(|cause| LoadError::Map { name: "OWN", cause })
 }
 
 fn books(ebpf: &mut Ebpf, kept: Option<&Kept>) -> Result<Accounts, LoadError> {

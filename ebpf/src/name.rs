@@ -1,7 +1,7 @@
 //! One component of a path, from the kernel's tree of names: enough of it to know whether a table may have it, in one read. Takes a
 //! `struct dentry`; gives what a table of components has for it.
 
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 
 use aya_ebpf::maps::HashMap;
 use ebpf_common::config::{COMPONENT, Component, MAX_SENSITIVE, Sieve};
@@ -63,7 +63,7 @@ impl Name {
     #[inline(always)]
     pub fn of(dentry: u64) -> Self {
         let parent = offset!(dentry_parent);
-        if !Entry::stands() {
+        if read::is_plain() || !Entry::stands() {
             let (length, at) = read::fields_or_zero(dentry, offset!(dentry_name_length), offset!(dentry_name));
             return Self { parent: read::or_zero(dentry, parent), length, at, begin: read::or_zero(at, 0) };
         }
@@ -79,19 +79,23 @@ impl Name {
         if settings::word(sieve, word) & bit == 0 {
             return 0;
         }
-        // SAFETY: the value is a number that the agent writes whole; an old or a new one are both right.
-        self.key().and_then(|key| table.get_ptr(key)).map_or(0, |bits| unsafe { *bits })
-    }
-
-    /// Nothing where it is longer than any key.
-    #[inline(always)]
-    fn key(self) -> Option<Key> {
         if self.length as usize > COMPONENT {
-            return None;
+            return 0;
         }
-        // By whole words: byte by byte it would be a loop, in a call.
-        let mut key = Key([0; COMPONENT / 8]);
+        // By whole words, and in one place: as a value it would be filled by a call, byte by byte, and copied.
+        let mut key = MaybeUninit::<Key>::uninit();
+        let words = key.as_mut_ptr().cast::<u64>();
+        for word in 0..COMPONENT / 8 {
+            // SAFETY: a word of the key. Volatile, so that the loop is not taken for such a call.
+            unsafe { words.add(word).write_volatile(0) };
+        }
         let length = read::bound(u64::from(self.length), COMPONENT as u64);
-        read::kernel_bytes(key.0.as_mut_ptr().cast(), length, self.at).then_some(key)
+        if !read::kernel_bytes(words.cast(), length, self.at) {
+            return 0;
+        }
+        // SAFETY: all words of the key are there.
+        let key = unsafe { key.assume_init_ref() };
+        // SAFETY: the value is a number that the agent writes whole; an old or a new one are both right.
+        table.get_ptr(key).map_or(0, |bits| unsafe { *bits })
     }
 }

@@ -3,11 +3,13 @@
 
 use core::mem::MaybeUninit;
 
+use aya_ebpf::EbpfContext;
 use aya_ebpf::cty::c_void;
 use aya_ebpf::helpers::generated::{
     bpf_get_current_task, bpf_get_current_task_btf, bpf_probe_read_kernel, bpf_probe_read_kernel_str,
     bpf_probe_read_user, bpf_probe_read_user_str, bpf_skb_load_bytes, bpf_skc_to_tcp_sock,
 };
+use ebpf_common::config::CAST;
 use ebpf_common::offsets;
 
 use crate::config;
@@ -71,10 +73,67 @@ impl Known {
     }
 }
 
+/// Where to load from, if this kernel lets programs load from any address: it guards such a load against faults, which then gives
+/// zero. A constant to the verifier, which drops the other half of each read. A call costs ten times a load.
+/// `bpf_rdonly_cast` in <https://github.com/torvalds/linux/blob/v6.18/kernel/bpf/helpers.c>
+#[inline(always)]
+fn plain<T>(address: u64) -> Option<*const T> {
+    if !is_plain() {
+        return None;
+    }
+    // SAFETY: a helper's number in the place of its address, as all helpers are called; the loader puts a function of the kernel there that
+    // takes any two numbers and gives the first.
+    let cast: unsafe extern "C" fn(u64, u64) -> *const T = unsafe { core::mem::transmute(CAST as usize) };
+    // SAFETY: as above. Zero stands for memory of no type.
+    Some(unsafe { cast(address, 0) })
+}
+
+/// Whether a field costs no more by itself than with its neighbours.
+#[inline(always)]
+pub fn is_plain() -> bool {
+    config!(plain_loads) == 1
+}
+
+/// Loads a value word by word: as a whole the compiler would have one that is longer than four copied by a call, byte by byte.
+///
+/// # Safety
+///
+/// `to` has room for a `T`; the kernel guards the loads from `from`.
+#[inline(always)]
+unsafe fn load<T>(to: *mut T, from: *const T) {
+    // SAFETY: the words are those of the `T`, and no more aligned than it.
+    unsafe {
+        match align_of::<T>() {
+            8 => words::<u64>(to.cast(), from.cast(), size_of::<T>() / 8),
+            4 => words::<u32>(to.cast(), from.cast(), size_of::<T>() / 4),
+            2 => words::<u16>(to.cast(), from.cast(), size_of::<T>() / 2),
+            _ => words::<u8>(to.cast(), from.cast(), size_of::<T>()),
+        }
+    }
+}
+
+/// # Safety
+///
+/// As [`load`], for `count` words.
+#[inline(always)]
+unsafe fn words<W>(to: *mut W, from: *const W, count: usize) {
+    for number in 0..count {
+        // SAFETY: as the caller says. Volatile, so that the loop is not taken for a copy.
+        unsafe { to.add(number).write(from.add(number).read_volatile()) };
+    }
+}
+
 /// A value in kernel memory.
 #[inline(always)]
 pub fn kernel<T: Copy>(address: u64) -> Option<T> {
     let mut value = MaybeUninit::<T>::uninit();
+    if let Some(from) = plain::<T>(address) {
+        // SAFETY: the place is `value`, which is then filled; all types read here are numbers or arrays of them, where any bits are valid.
+        return Some(unsafe {
+            load(value.as_mut_ptr(), from);
+            value.assume_init()
+        });
+    }
     // SAFETY: the destination is `value`, as long as the size given; the helper checks the source itself.
     let failed =
         unsafe { bpf_probe_read_kernel(value.as_mut_ptr().cast(), size_of::<T>() as u32, address as *const _) };
@@ -122,7 +181,7 @@ pub fn pointer(structure: u64, offset: u32) -> Option<u64> {
 /// Two fields that stand side by side in every kernel seen so far: then they are read at once.
 #[inline(always)]
 pub fn fields<A: Copy, B: Copy>(structure: u64, first: u32, second: u32) -> Option<(A, B)> {
-    if first != offsets::ABSENT && second == first + size_of::<A>() as u32 {
+    if !is_plain() && first != offsets::ABSENT && second == first + size_of::<A>() as u32 {
         let both = kernel::<Both<A, B>>(structure + u64::from(first))?;
         return Some((both.0, both.1));
     }
@@ -132,7 +191,7 @@ pub fn fields<A: Copy, B: Copy>(structure: u64, first: u32, second: u32) -> Opti
 /// The same; zero where they cannot be read, as [`or_zero`].
 #[inline(always)]
 pub fn fields_or_zero<A: Copy, B: Copy>(structure: u64, first: u32, second: u32) -> (A, B) {
-    if first != offsets::ABSENT && second == first + size_of::<A>() as u32 {
+    if !is_plain() && first != offsets::ABSENT && second == first + size_of::<A>() as u32 {
         let both = or_zero::<Both<A, B>>(structure, first);
         return (both.0, both.1);
     }
@@ -148,8 +207,20 @@ struct Both<A, B>(A, B);
 #[inline(always)]
 pub fn into<T: Copy>(to: *mut T, structure: u64, offset: u32) {
     let from = structure + u64::from(offset);
+    if let Some(from) = plain::<T>(from) {
+        // SAFETY: callers pass a place of their own for a `T`.
+        unsafe { load(to, from) };
+        return;
+    }
     // SAFETY: callers pass a place of their own for a `T`; the helper checks the source itself, and fills with zeros.
     unsafe { bpf_probe_read_kernel(to.cast(), size_of::<T>() as u32, from as *const _) };
+}
+
+/// An argument of a typed hook, as a number: of a pointer with its type no part may be looked at, nor may it be reckoned with while
+/// it may be null.
+#[inline(always)]
+pub fn argument(context: &impl EbpfContext, number: usize) -> u64 {
+    or_zero(context.as_ptr() as u64, (number * size_of::<u64>()) as u32)
 }
 
 /// A value in the current process's memory.

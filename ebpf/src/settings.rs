@@ -26,7 +26,7 @@ static CONFIG: Config = Config {
     registers_in_stack: 0,
     agent_pid: 0,
     uring_arguments: 0,
-    reserved: 0,
+    plain_loads: 0,
 };
 
 /// The settings, to be read with [`constant`].

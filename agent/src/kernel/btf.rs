@@ -17,6 +17,7 @@ const VOLATILE: u32 = 9;
 const CONST: u32 = 10;
 const RESTRICT: u32 = 11;
 const POINTER: u32 = 2;
+const FUNCTION: u32 = 12;
 const PROTOTYPE: u32 = 13;
 const VARIABLE: u32 = 14;
 const SECTION: u32 = 15;
@@ -166,6 +167,16 @@ impl<'a> Types<'a> {
         })
     }
 
+    /// The number of a function.
+    pub(super) fn function(&self, name: &str) -> Option<u32> {
+        let is_it = |at: &usize| {
+            let found = self.read(*at).filter(|found| found.kind == FUNCTION);
+            found.is_some_and(|found| self.string(found.name) == Some(name))
+        };
+        let number = self.starts.iter().position(is_it)?;
+        Some(self.first() + u32::try_from(number).ok()?)
+    }
+
     /// The member's offset in bits, and its type.
     fn member(&self, id: u32, name: &str, depth: usize) -> Option<(u32, u32)> {
         let (owner, structure) = self.strip(id)?;
@@ -258,8 +269,8 @@ fn body_length(described: &Type) -> Option<usize> {
         ARRAY => 12,
         STRUCT | UNION | SECTION | ENUM_64 => 12 * described.count,
         ENUM | PROTOTYPE => 8 * described.count,
-        // Pointers, forwards, wrappers, functions, floats.
-        POINTER | 7 | TYPEDEF | VOLATILE | CONST | RESTRICT | 12 | 16 | TYPE_TAG => 0,
+        // Forwards (7) and floats (16) among them.
+        POINTER | 7 | TYPEDEF | VOLATILE | CONST | RESTRICT | FUNCTION | 16 | TYPE_TAG => 0,
         _ => return None,
     })
 }
@@ -284,6 +295,7 @@ mod tests {
         words.extend([name("outer"), 4 << 24 | 3, 32, name("a"), 1, 0, 0, 3, 32, name("list"), 6, 128]);
         words.extend([name("bpf_func_id"), 6 << 24 | 1, 4, name("HELPER"), 7]);
         words.extend([0, 3 << 24, 0, 2, 1, 2]);
+        words.extend([name("x"), (FUNCTION as usize) << 24, 1]);
         let types: Vec<u8> =
             words.iter().flat_map(|word| u32::try_from(*word).expect("a small number").to_ne_bytes()).collect();
         let mut bytes = MAGIC.to_ne_bytes().to_vec();
@@ -315,6 +327,12 @@ mod tests {
     fn helpers_are_those_that_the_kernel_numbers() {
         let types = Types::parse(small(), None).expect("a true description");
         assert_eq!(["HELPER", "int", ""].map(|name| types.has_helper(name)), [true, false, false]);
+    }
+
+    #[test]
+    fn a_function_is_known_by_its_number_and_nothing_else_is_one() {
+        let types = Types::parse(small(), None).expect("a true description");
+        assert_eq!(["x", "y", "outer"].map(|name| types.function(name)), [Some(7), None, None]);
     }
 
     #[test]

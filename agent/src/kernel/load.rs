@@ -24,6 +24,7 @@ use super::kept::{self, Kept};
 use super::offsets::Layout;
 use super::pages::ring_size;
 use super::pins::PinError;
+use super::plain;
 use super::presence::Presence;
 use super::quarantine::Barrier;
 use super::ring::{Ring, Rings};
@@ -226,7 +227,7 @@ fn constants(
         registers_in_stack: layout.registers_in_stack,
         agent_pid: std::process::id(),
         uring_arguments: u32::try_from(layout.uring_arguments).unwrap_or(0),
-        reserved: 0,
+        plain_loads: u32::from(layout.cast.is_some()),
     })
 }
 
@@ -249,7 +250,8 @@ fn object<'a>(
     for (name, path) in kept.into_iter().flat_map(Kept::maps) {
         loader.map_pin_path(name, path);
     }
-    loader.load(OBJECT).map_err(LoadError::Object)
+    let object = plain::object(OBJECT, layout.cast);
+    loader.load(object.as_bytes()).map_err(LoadError::Object)
 }
 
 fn rings_and_sizes(config: &KernelConfig) -> [(&'static str, u32); Rings::COUNT] {

@@ -20,6 +20,7 @@ mod own;
 mod pages;
 mod pins;
 mod places;
+mod plain;
 mod presence;
 mod quarantine;
 mod repeats;

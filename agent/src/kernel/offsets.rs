@@ -12,7 +12,7 @@ use ebpf_common::offsets::{ABSENT, Field, Offsets};
 use zerocopy::{FromBytes, IntoBytes};
 
 use super::btf::{BtfError, Types};
-use super::{needs, pages};
+use super::{needs, pages, plain};
 use crate::config::OWN_TYPES;
 
 /// Where overlayfs is a module, its structures are described here, once it is loaded.
@@ -50,6 +50,8 @@ pub(super) struct Layout {
     pub(super) exit_says_group_dead: bool,
     /// Programs may have the current task with its type.
     pub(super) typed_task: bool,
+    /// The kernel's function that lets programs load from any address, by its number.
+    pub(super) cast: Option<u32>,
     /// Where a task's registers stand in its stack, for kernels that do not give them to programs; 0: this one does.
     pub(super) registers_in_stack: u32,
     /// How many arguments the tracepoint of a request to an `io_uring` has; 0: there is none.
@@ -67,6 +69,7 @@ impl Layout {
         missing: Vec::new(),
         exit_says_group_dead: false,
         typed_task: false,
+        cast: None,
         registers_in_stack: 0,
         uring_arguments: 0,
     };
@@ -98,6 +101,8 @@ pub(super) fn layout(described: &Path) -> Result<Layout, OffsetError> {
         exit_says_group_dead,
         // Its type is the kernel's own word, whatever a file says of it.
         typed_task: kernel.has_helper("BPF_FUNC_get_current_task_btf") && fs::metadata(OWN_TYPES).is_ok(),
+        // The number of one kernel's function means another one's elsewhere.
+        cast: if described == Path::new(OWN_TYPES) { plain::function(&kernel) } else { None },
         registers_in_stack,
         uring_arguments,
     })

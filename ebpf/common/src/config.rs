@@ -38,9 +38,14 @@ pub struct Config {
     /// How many arguments the tracepoint of a request to an `io_uring` has, its own context among them: what they are has changed
     /// with their number. 0: this kernel has none.
     pub uring_arguments: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// 1: kernel memory is read by plain loads, because this kernel takes [`CAST`] for a promise that only that is done with an address (since
+    /// 6.17); 0: by calls.
+    pub plain_loads: u32,
 }
+
+/// The number of a helper function that no kernel has. Where the programs call it, the loader puts a call of the kernel's
+/// `bpf_rdonly_cast`, whose number is another on each kernel, or leaves the address as it is.
+pub const CAST: u32 = 0x7974_7361;
 
 /// The components of a table, each as one of 256 bits: a name whose bit is not set is not in the table, and nobody has to look there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]

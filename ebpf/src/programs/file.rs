@@ -57,6 +57,7 @@ const MODE_CREATED: u32 = 1 << 20;
 
 /// `sys_exit_open`, since 2.6.33. See [`opened`].
 #[tracepoint(category = "syscalls", name = "sys_exit_open")]
+#[inline(always)]
 fn sys_exit_open(context: TracePointContext) -> u32 {
     opened(call::answer(&context), |result| {
         let given = Arguments::current();
@@ -68,6 +69,7 @@ fn sys_exit_open(context: TracePointContext) -> u32 {
 
 /// `sys_exit_openat`, since 2.6.33. See [`opened`].
 #[tracepoint(category = "syscalls", name = "sys_exit_openat")]
+#[inline(always)]
 fn sys_exit_openat(context: TracePointContext) -> u32 {
     opened(call::answer(&context), |result| {
         let given = Arguments::current();
@@ -79,6 +81,7 @@ fn sys_exit_openat(context: TracePointContext) -> u32 {
 
 /// `sys_exit_openat2`, since 5.6. See [`opened`].
 #[tracepoint(category = "syscalls", name = "sys_exit_openat2")]
+#[inline(always)]
 fn sys_exit_openat2(context: TracePointContext) -> u32 {
     opened(call::answer(&context), |result| {
         let given = Arguments::current();
@@ -91,6 +94,7 @@ fn sys_exit_openat2(context: TracePointContext) -> u32 {
 
 /// `sys_exit_creat`, since 2.6.33. See [`opened`].
 #[tracepoint(category = "syscalls", name = "sys_exit_creat")]
+#[inline(always)]
 fn sys_exit_creat(context: TracePointContext) -> u32 {
     opened(call::answer(&context), |result| {
         let given = Arguments::current();
@@ -114,6 +118,7 @@ fn opened(result: i32, ask: impl Fn(i32) -> Open) {
 /// `sys_exit_open_by_handle_at`, since 2.6.39. Told whatever it was opened for: it passed no folder that would have hidden the file.
 /// `do_handle_open` in <https://github.com/torvalds/linux/blob/v6.18/fs/fhandle.c>
 #[tracepoint(category = "syscalls", name = "sys_exit_open_by_handle_at")]
+#[inline(always)]
 fn sys_exit_open_by_handle_at(context: TracePointContext) -> u32 {
     let result = call::answer(&context);
     let ask = |result| Open {

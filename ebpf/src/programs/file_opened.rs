@@ -5,7 +5,6 @@
 //! What it does not see: opens by handle, which go another way; files that the kernel opens for itself (a queue of messages, the
 //! layers below an overlay).
 
-use aya_ebpf::EbpfContext;
 use aya_ebpf::helpers::generated::bpf_get_current_pid_tgid;
 use aya_ebpf::macros::{fexit, kprobe, kretprobe, map};
 use aya_ebpf::maps::LruHashMap;
@@ -35,12 +34,11 @@ const AGAIN: i32 = -11;
 /// The end of `do_filp_open`, since 5.10. See the module.
 /// `do_filp_open` in <https://github.com/torvalds/linux/blob/v6.18/fs/namei.c>
 #[fexit]
+#[inline(always)]
 fn fexit_open(context: FExitContext) -> u32 {
-    const ANSWER: u64 = 3;
+    const ANSWER: usize = 3;
     let asked = Asked { directory: context.arg(0), name: context.arg(1), how: context.arg(2) };
-    // As a number: as a typed pointer no part of it could be looked at.
-    let answer = read::kernel::<u64>(context.as_ptr() as u64 + ANSWER * 8).unwrap_or(0);
-    opened(&asked, answer);
+    opened(&asked, read::argument(&context, ANSWER));
     0
 }
 
@@ -57,6 +55,7 @@ fn kprobe_open(context: ProbeContext) -> u32 {
 /// The end of `do_filp_open`. See the module. Misses: opens beyond what the kernel keeps return addresses for, when very many
 /// threads wait in one at the same time.
 #[kretprobe]
+#[inline(always)]
 fn kretprobe_open(context: RetProbeContext) -> u32 {
     // SAFETY: only this thread writes the entry, and it is here.
     let asked = OPENING.get_ptr(thread()).map(|asked| unsafe { *asked });

@@ -95,14 +95,14 @@ fn mprotect_end(context: TracePointContext) -> u32 {
 /// `security_mmap_file` in <https://github.com/torvalds/linux/blob/v6.18/security/security.c>
 #[lsm]
 fn lsm_mmap_file(context: LsmContext) -> i32 {
-    to_be_mapped(context.arg(0), context.arg(1), context.arg(3));
+    to_be_mapped(read::argument(&context, 0), context.arg(1), context.arg(3));
     0
 }
 
 /// See [`lsm_mmap_file`].
 #[fentry]
 fn fentry_mmap_file(context: FEntryContext) -> u32 {
-    to_be_mapped(context.arg(0), context.arg(1), context.arg(2));
+    to_be_mapped(read::argument(&context, 0), context.arg(1), context.arg(2));
     0
 }
 

@@ -186,7 +186,8 @@ fn main() {
     }
     let (engine, _) = Engine::load(files);
     print(&format!("rules/public_linux_{}/typed", engine.rules().len()), evaluate(&engine, &events), Some(GOAL));
-    let (engine, _) = Engine::load(public_linux_rules().into_iter().chain(rules::overlay(Vec::new())));
+    let (engine, _) =
+        Engine::load(public_linux_rules().into_iter().chain(rules::overlay(rules::node_content(), Vec::new())));
     print(&format!("rules/public_and_embedded_{}/typed", engine.rules().len()), evaluate(&engine, &events), Some(GOAL));
 }
 

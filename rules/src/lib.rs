@@ -41,7 +41,7 @@ mod load;
 mod rule;
 mod syntax;
 
-pub use content::{content, overlay};
+pub use content::{content, node_content, overlay};
 pub use error::LoadError;
 pub use evaluate::explain::Matched;
 pub use event::{Event, LogSource, Value};

@@ -56,6 +56,7 @@ const FILES: &[(&str, &str)] = files![
     "cloud/azure/database_deleted.yml",
     "cloud/azure/database_exported.yml",
     "cloud/azure/database_firewall_changed.yml",
+    "cloud/azure/defender_settings_changed.yml",
     "cloud/azure/defender_weakened.yml",
     "cloud/azure/disk_made_downloadable.yml",
     "cloud/azure/disk_or_snapshot_deleted.yml",

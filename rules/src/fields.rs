@@ -240,6 +240,25 @@ pub const CLOUDTRAIL: LogSource<'static> =
 pub const KUBERNETES_AUDIT: LogSource<'static> =
     LogSource { category: Some("application"), product: Some("kubernetes"), service: Some("audit") };
 
+const fn cloud(product: &'static str, service: &'static str) -> LogSource<'static> {
+    LogSource { category: None, product: Some(product), service: Some(service) }
+}
+
+/// An entry of Google Cloud's audit logs, those of its Kubernetes clusters included.
+pub const GCP_AUDIT: LogSource<'static> = cloud("gcp", "gcp.audit");
+/// An entry of Azure's Activity log, or of a resource's own log.
+pub const AZURE_ACTIVITY: LogSource<'static> = cloud("azure", "activitylogs");
+/// A change to the directory of Entra ID.
+pub const ENTRA_AUDIT: LogSource<'static> = cloud("azure", "auditlogs");
+/// A sign-in at Entra ID, of a person or of a workload.
+pub const ENTRA_SIGN_IN: LogSource<'static> = cloud("azure", "signinlogs");
+/// An entry of Okta's System Log.
+pub const OKTA_SYSTEM: LogSource<'static> = cloud("okta", "okta");
+/// An entry of the audit log of a GitHub organization or enterprise.
+pub const GITHUB_AUDIT: LogSource<'static> = cloud("github", "audit");
+/// An entry of Microsoft 365's unified audit log.
+pub const M365_AUDIT: LogSource<'static> = cloud("m365", "audit");
+
 /// The sources for which the engine keeps one merged index of all rules that apply.
 pub const WELL_KNOWN: &[LogSource<'static>] = &[
     PROCESS_CREATION,
@@ -258,4 +277,11 @@ pub const WELL_KNOWN: &[LogSource<'static>] = &[
     SENSOR_TAMPERING,
     CLOUDTRAIL,
     KUBERNETES_AUDIT,
+    GCP_AUDIT,
+    AZURE_ACTIVITY,
+    ENTRA_AUDIT,
+    ENTRA_SIGN_IN,
+    OKTA_SYSTEM,
+    GITHUB_AUDIT,
+    M365_AUDIT,
 ];

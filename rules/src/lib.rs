@@ -38,6 +38,7 @@ pub mod fields;
 mod json;
 pub mod limits;
 mod load;
+mod placeholders;
 mod rule;
 mod syntax;
 
@@ -48,6 +49,7 @@ pub use event::{Event, LogSource, Value};
 pub use example::Example;
 pub use fields::{Field, Known};
 pub use json::{JsonEvent, Spread};
+pub use placeholders::Placeholders;
 pub use rule::{ExecFlags, Level, Response, Rule, RuleIndex, RuleSource};
 
 use compile::Program;
@@ -63,18 +65,30 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Loads rules. Each document that cannot be used is one error; all others are loaded. Two rules of one id are an
-    /// error for the second.
+    /// Loads rules, filters and lists of values. Each document that cannot be used is one error; all others are loaded.
+    /// Two rules of one id that do not detect the same are an error for the second.
     pub fn load<F, T>(sources: impl IntoIterator<Item = (F, T)>) -> (Self, Vec<LoadError>)
     where
         F: AsRef<str>,
         T: AsRef<str>,
     {
-        let mut loader = load::Loader::default();
+        Self::load_with(sources, Placeholders::new())
+    }
+
+    /// Loads rules, with lists of values for those that have placeholders.
+    pub fn load_with<F, T>(
+        sources: impl IntoIterator<Item = (F, T)>,
+        placeholders: Placeholders,
+    ) -> (Self, Vec<LoadError>)
+    where
+        F: AsRef<str>,
+        T: AsRef<str>,
+    {
+        let mut loader = load::Loader::new(placeholders);
         for (file, text) in sources {
             loader.file(file.as_ref(), text.as_ref());
         }
-        let load::Loader { rules, programs, errors } = loader;
+        let load::Built { rules, programs, errors } = loader.finish();
         let index = Index::new(&programs);
         (Self { rules, programs, index }, errors)
     }

@@ -14,6 +14,8 @@ pub struct Rule {
     pub line: u32,
     /// Its UUID; the title where it has none.
     pub id: String,
+    /// The name that correlations and filters may call it by; empty when the file gives none.
+    pub name: String,
     /// One line for people.
     pub title: String,
     /// What the rule looks for; empty when the file says nothing.

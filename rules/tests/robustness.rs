@@ -51,7 +51,7 @@ fn a_bad_modifier_says_which_are_allowed() {
     check(&rule("  s:\n    A|contians: x\n  condition: s"), "modifier `contians` is not known; allowed are contains,");
     check(&rule("  s:\n    A|i: x\n  condition: s"), "`i` is allowed after `re` only");
     check(&rule("  s:\n    A|contains|endswith: x\n  condition: s"), "only one of contains, startswith, endswith");
-    check(&rule("  s:\n    A|expand: '%x%'\n  condition: s"), "`expand` needs a list of values");
+    check(&rule("  s:\n    A|expand: '%x%'\n  condition: s"), "`expand` needs a list of values for `%x%`");
 }
 
 #[test]
@@ -126,7 +126,8 @@ fn one_broken_rule_never_stops_the_others() {
 #[test]
 fn an_id_that_is_taken_is_refused() {
     let text = rule("  s:\n    A: x\n  condition: s");
-    let (engine, errors) = Engine::load([("a.yml", &text), ("b.yml", &text)]);
+    let other = rule("  s:\n    A: y\n  condition: s");
+    let (engine, errors) = Engine::load([("a.yml", &text), ("b.yml", &other)]);
     assert_eq!(engine.rules().len(), 1);
     assert!(errors[0].to_string().contains("b.yml:1: id: is already that of `t` in a.yml"), "{}", errors[0]);
 }

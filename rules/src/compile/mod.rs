@@ -10,10 +10,11 @@ pub(crate) mod value;
 use crate::error::Fault;
 use crate::fields::Field;
 use crate::limits;
+use crate::placeholders::Placeholders;
 use crate::syntax::condition::Condition;
 use crate::syntax::detection::{self, Detection, Search};
-use crate::syntax::yaml::Typed;
-use modifiers::{Kind, Place};
+use crate::syntax::yaml::{Scalar, Typed};
+use modifiers::{Kind, Modifiers, Place};
 use value::Pattern;
 
 /// A rule's detection, compiled.
@@ -24,7 +25,7 @@ pub(crate) struct Program {
 }
 
 /// A part of a detection, compiled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Expression {
     All(Vec<Expression>),
     Any(Vec<Expression>),
@@ -32,14 +33,14 @@ pub(crate) enum Expression {
 }
 
 /// One field (or, without one, all text) against patterns.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Item {
     pub(crate) field: Option<Field>,
     pub(crate) test: Test,
     pub(crate) negated: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Test {
     Exists(bool),
     /// One pattern fits one of the field's values.
@@ -49,18 +50,29 @@ pub(crate) enum Test {
 }
 
 /// Compiles a detection.
-pub(crate) fn compile(detection: Detection) -> Result<Program, Fault> {
-    let mut compiler = Compiler { patterns: 0, expressions: 0 };
+pub(crate) fn compile(detection: &Detection, placeholders: &Placeholders) -> Result<Program, Fault> {
+    let mut compiler = Compiler { placeholders, patterns: 0, expressions: 0 };
     let parts = detection.parts.iter().map(|part| compiler.search(part)).collect::<Result<_, _>>()?;
-    Ok(Program { parts, condition: detection.condition })
+    Ok(Program { parts, condition: detection.condition.clone() })
 }
 
-struct Compiler {
+impl Program {
+    /// The same program where the other does not match.
+    pub(crate) fn without(&mut self, other: &Program) {
+        let suppressed = other.condition.clone().moved(self.parts.len());
+        self.parts.extend(other.parts.iter().cloned());
+        let own = std::mem::replace(&mut self.condition, Condition::All(Vec::new()));
+        self.condition = Condition::All(vec![own, Condition::Not(Box::new(suppressed))]);
+    }
+}
+
+struct Compiler<'a> {
+    placeholders: &'a Placeholders,
     patterns: usize,
     expressions: usize,
 }
 
-impl Compiler {
+impl Compiler<'_> {
     fn search(&mut self, search: &Search) -> Result<Expression, Fault> {
         Ok(match search {
             Search::All(all) => Expression::All(all.iter().map(|one| self.search(one)).collect::<Result<_, _>>()?),
@@ -91,7 +103,7 @@ impl Compiler {
         }
         let mut groups = Vec::new();
         for (line, value) in &item.values {
-            let group = value::patterns(value, &modifiers).map_err(|message| fault(*line, message))?;
+            let group = self.patterns(value, &modifiers).map_err(|message| fault(*line, message))?;
             self.patterns += group.len();
             if self.patterns > limits::PATTERNS {
                 return Err(fault(*line, format!("the rule has more than {} values", limits::PATTERNS)));
@@ -104,5 +116,17 @@ impl Compiler {
         }
         let test = if modifiers.all { Test::All(groups) } else { Test::Any(groups.into_iter().flatten().collect()) };
         Ok(Item { field, test, negated: modifiers.negated })
+    }
+
+    /// The patterns of one value: of all that it stands for, where it holds placeholders.
+    fn patterns(&self, value: &Scalar, modifiers: &Modifiers) -> Result<Vec<Pattern>, String> {
+        if !modifiers.expand {
+            return value::patterns(value, modifiers);
+        }
+        let mut all = Vec::new();
+        for raw in self.placeholders.expand(&value.raw)? {
+            all.extend(value::patterns(&Scalar { raw, plain: false }, modifiers)?);
+        }
+        Ok(all)
     }
 }

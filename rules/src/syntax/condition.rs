@@ -3,7 +3,7 @@
 //! Takes the text of a condition and the names of the detection's parts; gives a tree over their positions.
 //! Precedence is `not`, `and`, `or`. It never accepts a name that does not exist.
 
-use crate::error::{Fault, allowed};
+use crate::error::allowed;
 use crate::limits;
 
 /// A condition over the parts of a detection, by position.
@@ -18,18 +18,30 @@ pub(crate) enum Condition {
 const GRAMMAR: &str = "allowed are names, `and`, `or`, `not`, brackets, and `1 of`, `any of` or `all of` before `them` \
                        or a name with `*`";
 
-/// Parses one condition of the given line.
-pub(crate) fn parse(text: &str, names: &[&str], line: u32) -> Result<Condition, Fault> {
-    let fault = |message: String| Fault::new(line, "detection.condition", message);
+/// Parses one condition; an error says what is wrong with it.
+pub(crate) fn parse(text: &str, names: &[&str]) -> Result<Condition, String> {
     if text.len() > limits::CONDITION_BYTES {
-        return Err(fault(format!("longer than {} bytes", limits::CONDITION_BYTES)));
+        return Err(format!("longer than {} bytes", limits::CONDITION_BYTES));
     }
-    let tokens = tokens(text).map_err(fault)?;
+    let tokens = tokens(text)?;
     let mut parser = Parser { tokens: &tokens, next: 0, names, depth: 0 };
-    let condition = parser.any().map_err(fault)?;
+    let condition = parser.any()?;
     match parser.peek() {
         None => Ok(condition),
-        Some(token) => Err(fault(format!("did not expect `{token}` here; {GRAMMAR}"))),
+        Some(token) => Err(format!("did not expect `{token}` here; {GRAMMAR}")),
+    }
+}
+
+impl Condition {
+    /// The same condition over parts that stand `by` places further on.
+    pub(crate) fn moved(self, by: usize) -> Self {
+        let all = |many: Vec<Self>| many.into_iter().map(|one| one.moved(by)).collect();
+        match self {
+            Condition::Part(part) => Condition::Part(part + by),
+            Condition::All(many) => Condition::All(all(many)),
+            Condition::Any(many) => Condition::Any(all(many)),
+            Condition::Not(inner) => Condition::Not(Box::new(inner.moved(by))),
+        }
     }
 }
 

@@ -1,0 +1,54 @@
+//! What documents are called: by id, by name, by title.
+//!
+//! Takes documents as they are built; answers which one a correlation or a filter means. A word that means two is an
+//! error, never a guess.
+
+use std::collections::BTreeMap;
+
+use crate::rule::RuleIndex;
+use crate::syntax::Header;
+
+/// All names.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    ids: BTreeMap<String, RuleIndex>,
+    /// By name and by title, each with everything of that name.
+    called: BTreeMap<String, Vec<RuleIndex>>,
+    titles: BTreeMap<String, Vec<RuleIndex>>,
+}
+
+impl Names {
+    /// The rule of that id.
+    pub(super) fn by_id(&self, id: &str) -> Option<RuleIndex> {
+        self.ids.get(id).copied()
+    }
+
+    /// Remembers what a rule is called.
+    pub(super) fn add(&mut self, rule: RuleIndex, id: &str, header: &Header) {
+        self.ids.insert(id.to_owned(), rule);
+        let mut remember = |name: &str, by: fn(&mut Self) -> &mut BTreeMap<String, Vec<RuleIndex>>| {
+            let all = by(self).entry(name.to_owned()).or_default();
+            if !all.contains(&rule) {
+                all.push(rule);
+            }
+        };
+        if let Some((_, name)) = &header.name {
+            remember(name, |names| &mut names.called);
+        }
+        if let Some(title) = &header.title {
+            remember(title, |names| &mut names.titles);
+        }
+    }
+
+    /// The rule that a word means: an id before a name, a name before a title, which public collections use as well.
+    pub(super) fn find(&self, word: &str) -> Result<RuleIndex, String> {
+        if let Some(rule) = self.ids.get(&word.to_ascii_lowercase()) {
+            return Ok(*rule);
+        }
+        match self.called.get(word).or_else(|| self.titles.get(word)).map(Vec::as_slice) {
+            Some([rule]) => Ok(*rule),
+            Some(several) => Err(format!("`{word}` is the name of {} rules: refer to one by its id", several.len())),
+            None => Err(format!("no rule has `{word}` for its id, name or title")),
+        }
+    }
+}

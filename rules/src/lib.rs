@@ -30,6 +30,7 @@
 
 mod compile;
 mod content;
+pub mod correlate;
 mod error;
 mod evaluate;
 mod event;
@@ -43,6 +44,7 @@ mod rule;
 mod syntax;
 
 pub use content::{content, overlay};
+pub use correlate::{Correlation, CorrelationIndex, Correlator, Firing};
 pub use error::LoadError;
 pub use evaluate::explain::Matched;
 pub use event::{Event, LogSource, Value};
@@ -51,6 +53,8 @@ pub use fields::{Field, Known};
 pub use json::{JsonEvent, Spread};
 pub use placeholders::Placeholders;
 pub use rule::{ExecFlags, Level, Response, Rule, RuleIndex, RuleSource};
+
+use std::sync::Arc;
 
 use compile::Program;
 use compile::index::Index;
@@ -62,10 +66,11 @@ pub struct Engine {
     rules: Vec<Rule>,
     programs: Vec<(RuleSource, Program)>,
     index: Index,
+    correlations: Arc<[Correlation]>,
 }
 
 impl Engine {
-    /// Loads rules, filters and lists of values. Each document that cannot be used is one error; all others are loaded.
+    /// Loads rules, correlations, filters and lists of values. Each document that cannot be used is one error; all others are loaded.
     /// Two rules of one id that do not detect the same are an error for the second.
     pub fn load<F, T>(sources: impl IntoIterator<Item = (F, T)>) -> (Self, Vec<LoadError>)
     where
@@ -88,9 +93,9 @@ impl Engine {
         for (file, text) in sources {
             loader.file(file.as_ref(), text.as_ref());
         }
-        let load::Built { rules, programs, errors } = loader.finish();
+        let load::Built { rules, programs, correlations, errors } = loader.finish();
         let index = Index::new(&programs);
-        (Self { rules, programs, index }, errors)
+        (Self { rules, programs, index, correlations: correlations.into() }, errors)
     }
 
     /// Appends every rule that matches the event, in the order of loading.
@@ -125,6 +130,17 @@ impl Engine {
     /// The rule of that id.
     pub fn find(&self, id: &str) -> Option<RuleIndex> {
         self.rules().find(|(_, rule)| rule.id == id).map(|(index, _)| index)
+    }
+
+    /// A correlation that this engine gave.
+    pub fn correlation(&self, correlation: CorrelationIndex) -> &Correlation {
+        &self.correlations[correlation.position()]
+    }
+
+    /// All correlations in the order of loading. They are fulfilled through a [`Correlator`].
+    pub fn correlations(&self) -> impl ExactSizeIterator<Item = (CorrelationIndex, &Correlation)> {
+        let index = |position| CorrelationIndex(u32::try_from(position).expect("an engine holds at most 1024"));
+        self.correlations.iter().enumerate().map(move |(position, correlation)| (index(position), correlation))
     }
 
     /// The exec flags on which the kernel is to stop a process in a container, from all rules that ask for it.

@@ -1,4 +1,4 @@
-//! The bounds on rule text, each with its reason.
+//! The bounds on rule text and on what correlations keep, each with its reason.
 //!
 //! Takes and gives constants. A rule directory is configuration that an attacker with a foothold may be able to write
 //! to: no file in it may cost more than these bounds say.
@@ -50,3 +50,54 @@ pub const TABLE_BYTES: usize = 128 * 1024;
 
 /// Nesting of arrays and objects that is followed into a JSON event. `serde_json` itself stops at 128.
 pub const JSON_NESTING: usize = 128;
+
+/// Correlations in one engine. Each may keep groups of its own; the public collections have five.
+pub const CORRELATIONS: usize = 1024;
+
+/// Rules that one correlation names. The longest public one names three.
+pub const CORRELATED: usize = 32;
+
+/// Fields by which one correlation groups.
+pub const GROUP_BY: usize = 8;
+
+/// Correlations upon correlations: one event may have to go through each of them.
+pub const CHAIN: usize = 8;
+
+/// Nanoseconds that a correlation may span: 366 days.
+pub const SPAN: i64 = 366 * 86_400 * 1_000_000_000;
+
+/// Nanoseconds by which an event may come after later ones of its group and still be counted in full; a correlation of a
+/// longer span waits for as long as that. `CloudTrail` promises its entries within a quarter of an hour.
+pub const LATENESS: i64 = 15 * 60 * 1_000_000_000;
+
+/// Events of one group that come in a row with times from before what the group keeps, until the group is taken to be of
+/// a clock that was wrong and is begun anew.
+pub const BEHIND: u8 = 16;
+
+/// Groups of one correlation. Beyond it the one that was longest without an event is given up, and counted.
+pub const GROUPS: usize = 16_384;
+
+/// Events that one group keeps. A threshold above it is refused, since it could never be reached.
+pub const GROUP_EVENTS: usize = 4096;
+
+/// Bytes that all groups of all correlations take, as reckoned from what they hold. Beyond it the correlation that takes
+/// most gives up groups.
+pub const STATE_BYTES: usize = 64 * 1024 * 1024;
+
+/// Groups that one event belongs to, where a field that is grouped by has several values.
+pub const EVENT_GROUPS: usize = 16;
+
+/// Bytes of one value that is grouped by or counted. A longer one is cut, with a hash of the whole behind it.
+pub const VALUE_BYTES: usize = 256;
+
+/// Firings that one event may set off, through all correlations.
+pub const EVENT_FIRINGS: usize = 256;
+
+/// Events that a firing names: the latest. How many are left out is said.
+pub const FIRING_EVENTS: usize = 100;
+
+/// Identities that one correlation knows to be derived from others.
+pub const IDENTITIES: usize = 10_000;
+
+/// Identities that one may be derived through.
+pub const DERIVED: usize = 16;

@@ -31,11 +31,6 @@ fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
 }
 
 #[test]
-fn a_correlation_is_refused_as_not_supported() {
-    check("title: t\ncorrelation:\n  type: event_count\n", "r.yml:2: correlation: correlation rules are not supported");
-}
-
-#[test]
 fn a_bad_pattern_is_named_with_its_line() {
     check(&rule("  s:\n    A|re: '(a'\n  condition: s"), "r.yml:5: detection.s.A|re: not a regular expression");
     check(&rule("  s:\n    A|re: '(?<=x)y'\n  condition: s"), "r.yml:5: detection.s.A|re: not a regular expression");

@@ -67,7 +67,7 @@ fn of_all_text<E: Event + ?Sized>(test: &Test, event: &E) -> bool {
 }
 
 /// One of many values, or the only one.
-fn each<'a>(value: Value<'a>, test: &mut dyn FnMut(Value<'a>) -> bool) -> bool {
+pub(crate) fn each<'a>(value: Value<'a>, test: &mut dyn FnMut(Value<'a>) -> bool) -> bool {
     match value {
         Value::Many(spread) => spread.each(test),
         single => test(single),
@@ -128,7 +128,7 @@ fn ordered(order: Order, value: f64, bound: f64) -> bool {
 }
 
 /// A number, or text that is one.
-fn numeric(value: Value<'_>, text: &[u8]) -> Option<f64> {
+pub(crate) fn numeric(value: Value<'_>, text: &[u8]) -> Option<f64> {
     match value {
         Value::Int(number) => Some(number as f64),
         Value::Float(number) => Some(number),
@@ -167,7 +167,7 @@ fn refers<E: Event + ?Sized>(field: &Field, place: Place, cased: bool, text: &[u
     })
 }
 
-fn bool_text(yes: bool) -> &'static [u8] {
+pub(crate) fn bool_text(yes: bool) -> &'static [u8] {
     if yes { b"true" } else { b"false" }
 }
 

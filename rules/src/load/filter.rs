@@ -7,8 +7,9 @@ use std::collections::BTreeSet;
 
 use super::{Loader, Waiting};
 use crate::compile;
+use crate::correlate::Target;
 use crate::error::Fault;
-use crate::rule::{Response, RuleIndex, RuleSource};
+use crate::rule::{Response, RuleSource};
 use crate::syntax::filter::{Filter, Filtered};
 
 impl Loader {
@@ -40,7 +41,11 @@ impl Loader {
         let mut positions = BTreeSet::new();
         let mut fault = None;
         for (line, word) in named {
-            let found = self.names.find(word).map(RuleIndex::position).and_then(|position| {
+            let rule = self.names.find(word).and_then(|target| match target {
+                Target::Rule(rule) => Ok(rule.position()),
+                Target::Correlation(_) => Err(format!("`{word}` is a correlation: filters are for rules")),
+            });
+            let found = rule.and_then(|position| {
                 let fits = covers(source, &self.built.rules[position].source);
                 fits.then_some(position)
                     .ok_or_else(|| format!("`{word}` is a rule of another log source than this filter"))

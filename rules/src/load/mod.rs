@@ -1,14 +1,16 @@
-//! Documents to rules: what must be there, what must agree, what is taken away again by filters.
+//! Documents to rules: what must be there, what must agree, what filters take away, what correlations rest on.
 //!
 //! Takes files one after another and then the word that all are there; gives rules, programs and errors. One broken
-//! document never stops another. All files are read before a rule is built, since lists of values and filters may stand
-//! in any of them.
+//! document never stops another. All files are read before a rule is built, since lists of values, filters and correlations
+//! may stand in any of them.
 
+mod correlation;
 mod filter;
 mod names;
 mod response;
 
 use crate::compile::{self, Program};
+use crate::correlate::{Correlation, Target};
 use crate::error::{Fault, LoadError};
 use crate::limits;
 use crate::placeholders::Placeholders;
@@ -25,6 +27,7 @@ pub(crate) struct Loader {
     placeholders: Placeholders,
     rules: Vec<Waiting<(Option<Detection>, Option<Mayfly>)>>,
     filters: Vec<Waiting<Filter>>,
+    correlations: Vec<Waiting<correlation::Body>>,
     built: Built,
     /// As long as the rules that are built: what each detects, to know a copy by.
     detections: Vec<Detection>,
@@ -36,6 +39,7 @@ pub(crate) struct Loader {
 pub(crate) struct Built {
     pub(crate) rules: Vec<Rule>,
     pub(crate) programs: Vec<(RuleSource, Program)>,
+    pub(crate) correlations: Vec<Correlation>,
     pub(crate) errors: Vec<LoadError>,
 }
 
@@ -70,6 +74,7 @@ impl Loader {
             Body::Rule { detection, mayfly } => {
                 self.rules.push(Waiting { file, header, body: (detection, mayfly) });
             }
+            Body::Correlation(body) => self.correlations.push(Waiting { file, header, body: *body }),
             Body::Filter(filter) => self.filters.push(Waiting { file, header, body: filter }),
             Body::Placeholders(lists) => {
                 for (name, values) in lists {
@@ -92,6 +97,8 @@ impl Loader {
                 self.built.errors.push(fault.in_file(&waiting.file));
             }
         }
+        let correlations = std::mem::take(&mut self.correlations);
+        self.correlations(correlations);
         self.built
     }
 
@@ -106,7 +113,7 @@ impl Loader {
         let detection = detection.ok_or_else(|| missing("detection"))?;
         let program = compile::compile(&detection, &self.placeholders)?;
         let (line, id) = id(header.id.as_ref(), &title, header.line)?;
-        if let Some(taken) = self.names.by_id(&id) {
+        if let Some(Target::Rule(taken)) = self.names.by_id(&id) {
             return self.copy(taken, (line, &id), &header, &source, &detection);
         }
         let mayfly = mayfly.unwrap_or_default();
@@ -115,7 +122,7 @@ impl Loader {
             response::known_fields(&source, &program, header.line)?;
         }
         let index = RuleIndex(u32::try_from(self.built.rules.len()).unwrap_or(u32::MAX));
-        self.names.add(index, &id, &header);
+        self.names.add(Target::Rule(index), &id, &header);
         let mut rule = described(file, id, title, header);
         (rule.response, rule.why, rule.examples) = (response, mayfly.why, mayfly.examples);
         self.built.rules.push(rule);
@@ -136,7 +143,7 @@ impl Loader {
     ) -> Result<(), Fault> {
         let rule = &self.built.rules[taken.position()];
         if rule.source == *source && self.detections[taken.position()] == *detection {
-            self.names.add(taken, id, header);
+            self.names.add(Target::Rule(taken), id, header);
             return Ok(());
         }
         Err(Fault::new(line, "id", format!("is already that of `{}` in {}", rule.title, rule.file)))
@@ -158,6 +165,7 @@ fn described(file: String, id: String, title: String, header: Header) -> Rule {
         tactics,
         tags: header.tags,
         source: header.source.unwrap_or_default(),
+        generate: true,
         response: crate::Response::Observe,
         why: String::new(),
         false_positives: header.false_positives,

@@ -5,31 +5,31 @@
 
 use std::collections::BTreeMap;
 
-use crate::rule::RuleIndex;
+use crate::correlate::Target;
 use crate::syntax::Header;
 
 /// All names.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    ids: BTreeMap<String, RuleIndex>,
+    ids: BTreeMap<String, Target>,
     /// By name and by title, each with everything of that name.
-    called: BTreeMap<String, Vec<RuleIndex>>,
-    titles: BTreeMap<String, Vec<RuleIndex>>,
+    called: BTreeMap<String, Vec<Target>>,
+    titles: BTreeMap<String, Vec<Target>>,
 }
 
 impl Names {
-    /// The rule of that id.
-    pub(super) fn by_id(&self, id: &str) -> Option<RuleIndex> {
+    /// What has that id.
+    pub(super) fn by_id(&self, id: &str) -> Option<Target> {
         self.ids.get(id).copied()
     }
 
-    /// Remembers what a rule is called.
-    pub(super) fn add(&mut self, rule: RuleIndex, id: &str, header: &Header) {
-        self.ids.insert(id.to_owned(), rule);
-        let mut remember = |name: &str, by: fn(&mut Self) -> &mut BTreeMap<String, Vec<RuleIndex>>| {
+    /// Remembers what a rule or a correlation is called.
+    pub(super) fn add(&mut self, target: Target, id: &str, header: &Header) {
+        self.ids.insert(id.to_owned(), target);
+        let mut remember = |name: &str, by: fn(&mut Self) -> &mut BTreeMap<String, Vec<Target>>| {
             let all = by(self).entry(name.to_owned()).or_default();
-            if !all.contains(&rule) {
-                all.push(rule);
+            if !all.contains(&target) {
+                all.push(target);
             }
         };
         if let Some((_, name)) = &header.name {
@@ -40,13 +40,13 @@ impl Names {
         }
     }
 
-    /// The rule that a word means: an id before a name, a name before a title, which public collections use as well.
-    pub(super) fn find(&self, word: &str) -> Result<RuleIndex, String> {
-        if let Some(rule) = self.ids.get(&word.to_ascii_lowercase()) {
-            return Ok(*rule);
+    /// What a word means: an id before a name, a name before a title, which public collections use as well.
+    pub(super) fn find(&self, word: &str) -> Result<Target, String> {
+        if let Some(target) = self.ids.get(&word.to_ascii_lowercase()) {
+            return Ok(*target);
         }
         match self.called.get(word).or_else(|| self.titles.get(word)).map(Vec::as_slice) {
-            Some([rule]) => Ok(*rule),
+            Some([target]) => Ok(*target),
             Some(several) => Err(format!("`{word}` is the name of {} rules: refer to one by its id", several.len())),
             None => Err(format!("no rule has `{word}` for its id, name or title")),
         }

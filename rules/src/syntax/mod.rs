@@ -1,9 +1,11 @@
 //! Rule text to syntax: the keys of a document, checked one by one, each value with its line.
 //!
-//! Takes the text of a file; gives a [`Document`] or a [`Fault`] for each YAML document in it: a rule, a filter, or lists of values. A key that is not known
+//! Takes the text of a file; gives a [`Document`] or a [`Fault`] for each YAML document in it: a rule, a
+//! correlation, a filter, or lists of values. A key that is not known
 //! is an error that lists the known ones. It never interprets patterns: that is [`crate::compile`].
 
 pub(crate) mod condition;
+pub(crate) mod correlation;
 pub(crate) mod detection;
 pub(crate) mod filter;
 pub(crate) mod mayfly;
@@ -13,6 +15,8 @@ pub(crate) mod yaml;
 use crate::error::{Fault, allowed};
 use crate::limits;
 use crate::rule::{Level, RuleSource};
+use correlation::Correlation;
+use correlation::extension::{self, Extension};
 use detection::Detection;
 use filter::Filter;
 use mayfly::Mayfly;
@@ -26,7 +30,7 @@ pub(crate) struct Document {
 }
 
 /// What every kind of document may say of itself.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Header {
     pub(crate) line: u32,
     pub(crate) id: Option<(u32, String)>,
@@ -47,6 +51,7 @@ pub(crate) enum Body {
         detection: Option<Detection>,
         mayfly: Option<Mayfly>,
     },
+    Correlation(Box<(Correlation, Extension)>),
     Filter(Filter),
     /// Lists of values by the name of a placeholder.
     Placeholders(Vec<(String, Vec<String>)>),
@@ -90,19 +95,14 @@ fn document(node: &Node) -> Result<Document, Fault> {
         return Err(Fault::new(node.line, "file", format!("a rule is a map of keys, not {}", node.what())));
     };
     let mut header = Header { line: node.line, ..Header::default() };
-    if let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "correlation") {
-        return Err(Fault::new(
-            key.line,
-            "correlation",
-            "correlation rules are not supported: allowed are rules with a `detection`",
-        ));
-    }
     if let Some((key, _)) = entries.iter().find(|(key, _)| key.text == "action") {
         let message = "documents with an `action` are of a form before Sigma 2.0: write a `correlation` of its own";
         return Err(Fault::new(key.line, "action", message));
     }
     let has = |name: &str| entries.iter().any(|(key, _)| key.text == name);
-    let body = if has("filter") {
+    let body = if has("correlation") {
+        correlation_body(entries, &mut header)?
+    } else if has("filter") {
         filter_body(entries, &mut header)?
     } else if has("placeholders") {
         placeholders_body(entries, &mut header)?
@@ -123,6 +123,24 @@ fn rule_body(entries: &[(Key, Node)], header: &mut Header) -> Result<Body, Fault
         }
     }
     Ok(Body::Rule { detection, mayfly: own })
+}
+
+fn correlation_body(entries: &[(Key, Node)], header: &mut Header) -> Result<Body, Fault> {
+    let mut correlation = None;
+    let mut extension = Extension::default();
+    let mut generate = None;
+    for (key, value) in entries {
+        match key.text.as_str() {
+            "correlation" => correlation = Some(correlation::parse(value)?),
+            "mayfly" => extension = extension::parse(value)?,
+            // The specification lists it beside the correlation; public rules have it inside.
+            "generate" => generate = Some(correlation::yes(value, "generate")?),
+            _ => header_entry(header, key, value, &["correlation", "generate", "mayfly"])?,
+        }
+    }
+    let mut correlation = correlation.ok_or_else(|| Fault::new(header.line, "correlation", "is missing"))?;
+    correlation.generate = generate.unwrap_or(correlation.generate);
+    Ok(Body::Correlation(Box::new((correlation, extension))))
 }
 
 fn filter_body(entries: &[(Key, Node)], header: &mut Header) -> Result<Body, Fault> {

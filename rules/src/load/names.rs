@@ -42,7 +42,8 @@ impl Names {
 
     /// What a word means: an id before a name, a name before a title, which public collections use as well.
     pub(super) fn find(&self, word: &str) -> Result<Target, String> {
-        if let Some(target) = self.ids.get(&word.to_ascii_lowercase()) {
+        // What has no id is known by its title, which is looked for last.
+        if let Some(target) = self.ids.get(&word.to_ascii_lowercase()).filter(|_| super::uuid(word)) {
             return Ok(*target);
         }
         match self.called.get(word).or_else(|| self.titles.get(word)).map(Vec::as_slice) {

@@ -147,7 +147,8 @@ pub(super) fn span(node: &Node, key: &str) -> Result<i64, Fault> {
     let raw = text(node, key)?;
     let number = raw.trim_end_matches(|last: char| last.is_ascii_alphabetic());
     let unit = UNITS.iter().find(|(unit, _)| raw.get(number.len()..) == Some(unit.encode_utf8(&mut [0; 4])));
-    let nanoseconds = unit.and_then(|(_, unit)| number.parse::<u32>().ok().map(|number| i64::from(number) * unit));
+    let nanoseconds =
+        unit.and_then(|(_, unit)| number.parse::<u32>().ok().map(|number| i64::from(number).saturating_mul(*unit)));
     match nanoseconds {
         Some(span) if span > 0 && span <= limits::SPAN => Ok(span),
         Some(_) => Err(Fault::new(node.line, key, "must be longer than nothing and not longer than 366 days")),

@@ -24,11 +24,27 @@ pub const KEYS: usize = 1000;
 /// Values in one rule after expansion (`base64offset` makes three of one). The longest public rule has 1,094.
 pub const PATTERNS: usize = 10_000;
 
-/// Bytes in one pattern. No command line that the node records is longer.
-pub const PATTERN_BYTES: usize = 16 * 1024;
+/// Bytes in one pattern: a text may have to be compared with it at each of its places. The longest public one has 180.
+pub const PATTERN_BYTES: usize = 4096;
+
+/// Bytes of a literal that is compared at each place of a text; a longer one is looked for by an automaton.
+pub const COMPARED_BYTES: usize = 128;
+
+/// Bytes that the values of all rules take, about. Those of the 1,311 public ones take 330,000.
+pub const ALL_PATTERN_BYTES: usize = 16 * 1024 * 1024;
+
+/// Bytes in the name of a field.
+pub const FIELD_BYTES: usize = 512;
+
+/// Bytes of a text in which something is looked for: what stands behind them is seen by comparisons with the whole text
+/// and its end alone. No log has entries that are longer; Kubernetes bounds its objects at one and a half times as much.
+pub const TEXT_BYTES: usize = 2 * 1024 * 1024;
 
 /// Bytes in one condition. The longest public condition has 180.
 pub const CONDITION_BYTES: usize = 4096;
+
+/// Parts that one condition names, each `of` with all that it stands for: every event may have to go through them.
+pub const CONDITION_PARTS: usize = 4096;
 
 /// Nesting of brackets and `not` in a condition: the parser recurses once for each.
 pub const CONDITION_NESTING: usize = 64;
@@ -40,6 +56,13 @@ pub const EXPRESSIONS: usize = 64;
 /// for gigabytes.
 pub const REGEX_BYTES: usize = 1024 * 1024;
 
+/// Bytes that the expressions of all rules take, about. Those of the 1,311 public ones take 1 MB.
+pub const ALL_REGEX_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes of an expression times bytes of the text that it looks at: an expression of the common size looks at 2 MiB, one
+/// of the largest at 32 KiB.
+pub const REGEX_STEPS: usize = 32 * 1024 * 1024 * 1024;
+
 /// Bytes of one regular expression's lazily built automaton, for each thread that evaluates. The node has 64 MiB for
 /// all it does.
 pub const REGEX_CACHE_BYTES: usize = 256 * 1024;
@@ -47,6 +70,13 @@ pub const REGEX_CACHE_BYTES: usize = 256 * 1024;
 /// Bytes of literals, over all log sources, that become full tables of about 200 bytes a byte; what is beyond takes a
 /// smaller, slower form. The 248 public rules for Linux need 63,000.
 pub const TABLE_BYTES: usize = 128 * 1024;
+
+/// Bytes of literals, over all log sources, that an automaton is built for. Rules beyond it are evaluated on every event
+/// of their source. The 1,311 public rules need 160,000.
+pub const LITERAL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Literals that are found in one text before it is taken to be made of them. A long command line has some dozens.
+pub const LITERALS_FOUND: usize = 10_000;
 
 /// Nesting of arrays and objects that is followed into a JSON event. `serde_json` itself stops at 128.
 pub const JSON_NESTING: usize = 128;

@@ -2,6 +2,7 @@
 //!
 //! Takes a [`Detection`]; gives a [`Program`]. Done once at loading, so that evaluation neither allocates nor fails.
 
+pub(crate) mod expression;
 pub(crate) mod index;
 pub(crate) mod modifiers;
 pub(crate) mod prefilter;
@@ -49,10 +50,18 @@ pub(crate) enum Test {
     All(Vec<Vec<Pattern>>),
 }
 
+/// What all rules together have taken of what they may.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Spent {
+    pattern_bytes: usize,
+    expression_bytes: usize,
+}
+
 /// Compiles a detection.
-pub(crate) fn compile(detection: &Detection, placeholders: &Placeholders) -> Result<Program, Fault> {
-    let mut compiler = Compiler { placeholders, patterns: 0, expressions: 0 };
+pub(crate) fn compile(detection: &Detection, placeholders: &Placeholders, spent: &mut Spent) -> Result<Program, Fault> {
+    let mut compiler = Compiler { placeholders, spent: *spent, patterns: 0, expressions: 0 };
     let parts = detection.parts.iter().map(|part| compiler.search(part)).collect::<Result<_, _>>()?;
+    *spent = compiler.spent;
     Ok(Program { parts, condition: detection.condition.clone() })
 }
 
@@ -66,8 +75,24 @@ impl Program {
     }
 }
 
+impl Spent {
+    fn take(&mut self, patterns: &[Pattern]) -> Result<(), String> {
+        for pattern in patterns {
+            self.pattern_bytes += pattern.bytes();
+            if let Pattern::Regex(expression) = pattern {
+                self.expression_bytes += expression.bytes;
+            }
+        }
+        if self.pattern_bytes > limits::ALL_PATTERN_BYTES {
+            return Err(format!("the values of all rules take more than {} bytes", limits::ALL_PATTERN_BYTES));
+        }
+        Ok(())
+    }
+}
+
 struct Compiler<'a> {
     placeholders: &'a Placeholders,
+    spent: Spent,
     patterns: usize,
     expressions: usize,
 }
@@ -84,6 +109,11 @@ impl Compiler<'_> {
     fn item(&mut self, item: &detection::Item) -> Result<Item, Fault> {
         let fault = |line, message| Fault::new(line, item.key.clone(), message);
         let (name, mut modifiers) = modifiers::parse(&item.field).map_err(|message| fault(item.line, message))?;
+        if name.len() > limits::FIELD_BYTES || name.matches('.').count() > limits::NESTING {
+            let message =
+                format!("a field's name has at most {} bytes and {} dots", limits::FIELD_BYTES, limits::NESTING);
+            return Err(fault(item.line, message));
+        }
         let field = (!name.is_empty()).then(|| Field::new(name));
         if modifiers.kind == Kind::Exists {
             let [(line, value)] = item.values.as_slice() else {
@@ -108,10 +138,11 @@ impl Compiler<'_> {
             if self.patterns > limits::PATTERNS {
                 return Err(fault(*line, format!("the rule has more than {} values", limits::PATTERNS)));
             }
-            self.expressions += group.iter().filter(|pattern| matches!(pattern, Pattern::Regex(..))).count();
+            self.expressions += group.iter().filter(|pattern| matches!(pattern, Pattern::Regex(_))).count();
             if self.expressions > limits::EXPRESSIONS {
                 return Err(fault(*line, format!("the rule has more than {} expressions", limits::EXPRESSIONS)));
             }
+            self.spent.take(&group).map_err(|message| fault(*line, message))?;
             groups.push(group);
         }
         let test = if modifiers.all { Test::All(groups) } else { Test::Any(groups.into_iter().flatten().collect()) };
@@ -120,6 +151,10 @@ impl Compiler<'_> {
 
     /// The patterns of one value: of all that it stands for, where it holds placeholders.
     fn patterns(&self, value: &Scalar, modifiers: &Modifiers) -> Result<Vec<Pattern>, String> {
+        // Building one is dear, and there may be thousands that come too late.
+        if matches!(modifiers.kind, Kind::Regex(_)) && self.spent.expression_bytes >= limits::ALL_REGEX_BYTES {
+            return Err(format!("the expressions of all rules take more than {} bytes", limits::ALL_REGEX_BYTES));
+        }
         if !modifiers.expand {
             return value::patterns(value, modifiers);
         }

@@ -9,7 +9,7 @@ mod filter;
 mod names;
 mod response;
 
-use crate::compile::{self, Program};
+use crate::compile::{self, Program, Spent};
 use crate::correlate::{Correlation, Target};
 use crate::error::{Fault, LoadError};
 use crate::limits;
@@ -32,6 +32,7 @@ pub(crate) struct Loader {
     /// As long as the rules that are built: what each detects, to know a copy by.
     detections: Vec<Detection>,
     names: Names,
+    spent: Spent,
 }
 
 /// What loading gives.
@@ -111,7 +112,7 @@ impl Loader {
         let title = header.title.clone().ok_or_else(|| missing("title"))?;
         let source = header.source.clone().ok_or_else(|| missing("logsource"))?;
         let detection = detection.ok_or_else(|| missing("detection"))?;
-        let program = compile::compile(&detection, &self.placeholders)?;
+        let program = compile::compile(&detection, &self.placeholders, &mut self.spent)?;
         let (line, id) = id(header.id.as_ref(), &title, header.line)?;
         if let Some(Target::Rule(taken)) = self.names.by_id(&id) {
             return self.copy(taken, (line, &id), &header, &source, &detection);

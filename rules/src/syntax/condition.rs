@@ -24,7 +24,7 @@ pub(crate) fn parse(text: &str, names: &[&str]) -> Result<Condition, String> {
         return Err(format!("longer than {} bytes", limits::CONDITION_BYTES));
     }
     let tokens = tokens(text)?;
-    let mut parser = Parser { tokens: &tokens, next: 0, names, depth: 0 };
+    let mut parser = Parser { tokens: &tokens, next: 0, names, depth: 0, parts: 0 };
     let condition = parser.any()?;
     match parser.peek() {
         None => Ok(condition),
@@ -71,6 +71,8 @@ struct Parser<'a> {
     next: usize,
     names: &'a [&'a str],
     depth: usize,
+    /// Named so far.
+    parts: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -125,9 +127,17 @@ impl<'a> Parser<'a> {
             return self.quantified(token);
         }
         match self.names.iter().position(|name| *name == token) {
-            Some(part) => Ok(Condition::Part(part)),
+            Some(part) => self.named(1).map(|()| Condition::Part(part)),
             None => Err(format!("no part is named `{token}`: there are {}", allowed(self.names.iter().copied()))),
         }
+    }
+
+    fn named(&mut self, parts: usize) -> Result<(), String> {
+        self.parts += parts;
+        if self.parts > limits::CONDITION_PARTS {
+            return Err(format!("names more than {} parts", limits::CONDITION_PARTS));
+        }
+        Ok(())
     }
 
     fn quantified(&mut self, quantifier: &str) -> Result<Condition, String> {
@@ -148,6 +158,7 @@ impl<'a> Parser<'a> {
             let names = allowed(self.names.iter().copied());
             return Err(format!("`{quantifier} of {pattern}` names no part: there are {names}"));
         }
+        self.named(parts.len())?;
         Ok(one_or(parts, if every { Condition::All } else { Condition::Any }))
     }
 }

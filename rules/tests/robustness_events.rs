@@ -81,7 +81,7 @@ fn values_of_all_rules_are_bounded_together() {
 #[test]
 fn conditions_that_multiply_are_refused() {
     let parts = (0..500).map(|number| format!("s{number}: {{A: x}}")).collect::<Vec<_>>().join("\n  ");
-    let condition = vec!["1 of s*"; 9].join(" or ");
+    let condition = ["1 of s*"; 9].join(" or ");
     refused(&format!("{parts}\n  condition: {condition}"), "names more than 4096 parts");
 }
 
@@ -125,7 +125,7 @@ fn a_field_of_ten_megabytes_is_compared_whole_and_looked_into_at_its_beginning()
     assert!(!matches(&detection("A|fieldref|contains: B"), &json!({"A": long, "B": long.clone() + "b"})));
     assert!(matches(&detection("A|fieldref|contains: B"), &json!({"A": format!("{long}b"), "B": "a".repeat(1000)})));
     let behind = limits::TEXT_BYTES + 100;
-    long.replace_range(behind..behind + 1, "X");
+    long.replace_range(behind..=behind, "X");
     long.push('Z');
     assert!(matches(&detection("A|endswith: z"), &json!({"A": long})));
     assert!(!matches(&detection("A|contains: X"), &json!({"A": long})));

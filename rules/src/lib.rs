@@ -1,8 +1,13 @@
 //! Mayfly's rules: the Sigma engine, and the content that is embedded in both binaries.
 //!
 //! Takes rule text as (file name, text) pairs, and events through the trait [`Event`]; gives the rules that match, and
-//! why. The same on the node and in the collector. It never touches a clock, a disk, a network or another thread, and
-//! it allocates nothing while it evaluates.
+//! why, and through a [`Correlator`] what events of several moments mean together. The same on the node and in the
+//! collector. It never touches a clock, a disk, a network or another thread, and evaluating an event against rules builds
+//! nothing.
+//!
+//! A file holds documents of four kinds: rules (`detection`), correlations of rules (`correlation`), filters that take away
+//! from rules (`filter`), and lists of values for placeholders (`placeholders`). What a file may ask for, and what an event
+//! may cost, is bounded by [`limits`].
 //!
 //! ```
 //! use rules::{Engine, JsonEvent, fields};
@@ -24,6 +29,42 @@
 //! let mut matches = Vec::new();
 //! engine.evaluate(&event, &mut matches);
 //! assert_eq!(engine.rule(matches[0]).title, "A copy of the shadow file");
+//! ```
+//!
+//! Correlations are loaded with the rules and fed with the matches of events, by the events' own time:
+//!
+//! ```
+//! use rules::{Correlator, Engine, JsonEvent, fields};
+//!
+//! let text = "
+//! title: A private key was read
+//! name: key_read
+//! logsource: {product: linux, category: file_access}
+//! detection: {selection: {File.Sensitive: ssh_key}, condition: selection}
+//! ---
+//! title: Private keys of several places were read
+//! correlation:
+//!     type: value_count
+//!     rules: [key_read]
+//!     group-by: [ContainerId]
+//!     timespan: 5m
+//!     condition: {field: TargetFilename, gte: 2}
+//! level: high
+//! ";
+//! let (engine, errors) = Engine::load([("keys.yml", text)]);
+//! assert!(errors.is_empty());
+//!
+//! let mut correlator = Correlator::new(&engine);
+//! let mut firings = Vec::new();
+//! for (number, path) in ["/root/.ssh/id_rsa", "/home/u/.ssh/id_rsa"].iter().enumerate() {
+//!     let event = serde_json::json!({"File.Sensitive": "ssh_key", "TargetFilename": path, "ContainerId": "c1"});
+//!     let event = JsonEvent::new(&event, fields::FILE_ACCESS);
+//!     let mut matches = Vec::new();
+//!     engine.evaluate(&event, &mut matches);
+//!     firings.extend(correlator.observe(&event, &matches, &number, 1_000_000_000 * number as i64));
+//! }
+//! assert_eq!(firings[0].events.iter().map(|event| event.id).collect::<Vec<_>>(), [0, 1]);
+//! assert_eq!(engine.correlation(firings[0].correlation).rule.title, "Private keys of several places were read");
 //! ```
 
 #![forbid(unsafe_code)]

@@ -181,6 +181,7 @@ fn main() {
     print("rules/embedded/json_already_parsed", evaluate(&engine, &wrapped), None);
     print("rules/baseline/json_parsing_alone", parse(&texts, |_| ()), None);
     correlate();
+    flood();
     if public.is_empty() {
         println!("skipped: the public rules are not there (set MAYFLY_DATA to the folder of sample data)");
         return;
@@ -282,6 +283,42 @@ fn correlate() {
         }
     });
     print("rules/correlate/10000_groups", observed, None);
+}
+
+/// Events that all go into one group, which is full: what a flood of matches costs, by type.
+fn flood() {
+    for kind in ["event_count", "value_count", "value_sum", "value_percentile", "temporal", "temporal_ordered"] {
+        let condition = match kind {
+            "temporal" | "temporal_ordered" => "",
+            "event_count" => ", condition: {gte: 10}",
+            _ => ", condition: {gte: 10, field: Value}",
+        };
+        let rule = |name: &str| {
+            format!(
+                "{{title: {name}, name: {name}, logsource: {{category: t}}, detection: {{s: {{A: {name}}}, condition: s}}}}"
+            )
+        };
+        let correlation = format!(
+            "{{title: all, correlation: {{type: {kind}, rules: [a, b], group-by: [User], timespan: 1h{condition}}}}}"
+        );
+        let text = format!("{}\n---\n{}\n---\n{correlation}", rule("a"), rule("b"));
+        let (engine, errors) = Engine::load([("flood.yml", text)]);
+        assert!(errors.is_empty(), "{errors:?}");
+        let rules: Vec<_> = engine.rules().map(|(rule, _)| rule).collect();
+        let mut correlator = Correlator::new(&engine);
+        let values: Vec<_> = (0..8192).map(|number| json!({"User": "u", "Value": number})).collect();
+        let mut number = 0_usize;
+        let observed = rate(values.len(), || {
+            for value in &values {
+                number += 1;
+                let event = JsonEvent::new(value, LogSource { category: Some("t"), ..LogSource::default() });
+                let rule = &rules[number % 2..=number % 2];
+                let time = i64::try_from(number).expect("few") * 1_000_000;
+                black_box(correlator.observe(&event, rule, &number, time));
+            }
+        });
+        print(&format!("rules/correlate/one_full_group/{kind}"), observed, None);
+    }
 }
 
 /// What all public rules and so many groups take, as the kernel counts it. Measured first, while nothing that was given

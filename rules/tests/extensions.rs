@@ -195,3 +195,18 @@ fn timelines_prove_a_correlation() {
     let broken = example::broken_timelines(&world.engine);
     assert_eq!(broken.iter().map(|(_, timeline)| timeline.name.as_str()).collect::<Vec<_>>(), ["near"]);
 }
+
+#[test]
+fn embedded_correlations_are_proven_by_their_timelines() {
+    let (engine, _) = rules::Engine::load(rules::content().iter().copied());
+    let broken: Vec<_> = (example::broken_timelines(&engine).iter())
+        .map(|(index, timeline)| {
+            let must = if timeline.matches { "match" } else { "not match" };
+            format!("{}:{}: `{}` must {must}", engine.correlation(*index).rule.file, timeline.line, timeline.name)
+        })
+        .collect();
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+    for (_, correlation) in engine.correlations() {
+        assert!(!correlation.rule.why.is_empty() && !correlation.timelines.is_empty(), "{}", correlation.rule.file);
+    }
+}

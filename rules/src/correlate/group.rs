@@ -108,11 +108,22 @@ pub(super) struct Group<I> {
     behind: u8,
     /// Events that firings name, over all entries.
     named: usize,
+    /// The window that ends with the last event, kept while events come in order: each costs only itself then.
+    latest: Option<Latest>,
+}
+
+/// A window up to the last event.
+#[derive(Debug)]
+struct Latest {
+    window: Window,
+    /// The position of its first event.
+    first: usize,
 }
 
 impl<I> Default for Group<I> {
     fn default() -> Self {
-        Self { entries: VecDeque::new(), values: Values::default(), newest: i64::MIN, behind: 0, named: 0 }
+        let (entries, values) = (VecDeque::new(), Values::default());
+        Self { entries, values, newest: i64::MIN, behind: 0, named: 0, latest: None }
     }
 }
 
@@ -142,6 +153,9 @@ impl<I: Clone> Group<I> {
         }
         let mut position = self.entries.partition_point(|entry| entry.time <= incoming.time);
         let entry = self.entry(incoming);
+        if position < self.entries.len() {
+            self.latest = None;
+        }
         self.entries.insert(position, entry);
         if self.entries.len() > rule.kind.events() {
             self.forget_first();
@@ -168,9 +182,14 @@ impl<I: Clone> Group<I> {
     }
 
     fn forget_first(&mut self) {
-        if let Some(entry) = self.entries.pop_front() {
-            self.forgotten(&entry);
+        let Some(entry) = self.entries.pop_front() else { return };
+        if let Some(latest) = &mut self.latest {
+            match latest.first.checked_sub(1) {
+                Some(first) => latest.first = first,
+                None => latest.window.remove(entry.member, entry.sample),
+            }
         }
+        self.forgotten(&entry);
     }
 
     fn forgotten(&mut self, entry: &Entry<I>) {
@@ -190,6 +209,7 @@ impl<I: Clone> Group<I> {
         let end = self.entries.partition_point(|entry| entry.time <= time.saturating_add(rule.span));
         let found = match rule.kind {
             Kind::TemporalOrdered => self.chains(rule, first, position, end),
+            _ if position + 1 == self.entries.len() => self.last_window(rule, first, position),
             _ => self.windows(rule, first, position, end),
         };
         let mut completions = Vec::new();
@@ -200,6 +220,24 @@ impl<I: Clone> Group<I> {
             completions.push(self.completion(rule, at, value));
         }
         completions
+    }
+
+    /// The window that ends with the last event, which has just come.
+    fn last_window(&mut self, rule: &Correlation, first: usize, position: usize) -> Vec<(usize, f64)> {
+        let mut latest = self.latest.take().unwrap_or_else(|| {
+            let mut window = Window::new(rule.kind, rule.condition.percentile);
+            self.entries.range(first..position).for_each(|entry| window.add(entry.member, entry.sample));
+            Latest { window, first }
+        });
+        let gone = self.entries.range(latest.first.min(first)..first);
+        gone.for_each(|entry| latest.window.remove(entry.member, entry.sample));
+        latest.first = first;
+        if let Some(entry) = self.entries.get(position) {
+            latest.window.add(entry.member, entry.sample);
+        }
+        let value = latest.window.value().filter(|value| rule.condition.holds(*value));
+        self.latest = Some(latest);
+        value.map(|value| (position, value)).into_iter().collect()
     }
 
     fn windows(&self, rule: &Correlation, first: usize, position: usize, end: usize) -> Vec<(usize, f64)> {
@@ -248,13 +286,18 @@ impl<I: Clone> Group<I> {
         let mut events = Vec::new();
         let mut omitted = 0;
         let mut last: Option<&Entry<I>> = None;
-        for entry in self.entries.range(start..=at).rev() {
+        for (position, entry) in (start..=at).rev().zip(self.entries.range(start..=at).rev()) {
             // An event stands there once for each of its values, one after the other.
             if last.replace(entry).is_some_and(|last| last.same(entry)) {
                 continue;
             }
+            if events.len() >= limits::FIRING_EVENTS {
+                // Where none stands for a firing, each is one.
+                let rest = || self.entries.range(start..=position).map(Entry::named).sum();
+                omitted = if self.named == 0 { position + 1 - start } else { rest() };
+                break;
+            }
             match &entry.from {
-                From::Event(..) | From::Firing(_) if events.len() >= limits::FIRING_EVENTS => omitted += entry.named(),
                 From::Event(id, rule) => events.push(Contribution { id: id.clone(), rule: *rule, time: entry.time }),
                 From::Firing(named) => events.extend(named.iter().rev().cloned()),
             }
@@ -269,6 +312,7 @@ impl<I: Clone> Group<I> {
     pub(super) fn take_from(&mut self, time: i64) -> Vec<Incoming<I>> {
         let at = self.entries.partition_point(|entry| entry.time < time);
         let taken: Vec<_> = self.entries.drain(at..).collect();
+        self.latest = None;
         self.newest = self.entries.back().map_or(i64::MIN, |entry| entry.time);
         let mut incoming = Vec::new();
         for entry in taken {
@@ -299,5 +343,6 @@ impl<I: Clone> Group<I> {
         self.entries.capacity() * size_of::<Entry<I>>()
             + self.values.bytes()
             + self.named * size_of::<Contribution<I>>()
+            + self.latest.as_ref().map_or(0, |latest| latest.window.bytes())
     }
 }

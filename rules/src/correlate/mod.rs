@@ -17,6 +17,8 @@ mod identity;
 mod key;
 mod rule;
 mod state;
+#[cfg(test)]
+mod tests;
 mod values;
 mod window;
 

@@ -62,6 +62,11 @@ impl Window {
         }
     }
 
+    /// About how many bytes it takes beside its own.
+    pub(super) fn bytes(&self) -> usize {
+        self.counts.capacity() * size_of::<u32>() + self.numbers.capacity() * size_of::<f64>()
+    }
+
     fn count(&mut self, slot: usize) {
         if self.counts.len() <= slot {
             self.counts.resize(slot + 1, 0);

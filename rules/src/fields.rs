@@ -10,11 +10,21 @@ use crate::event::LogSource;
 pub struct Field {
     name: Box<str>,
     known: Option<Known>,
+    paths: Box<[Box<str>]>,
 }
 
 impl Field {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.into(), known: Known::from_name(name) }
+        Self { name: name.into(), known: Known::from_name(name), paths: Box::default() }
+    }
+
+    pub(crate) fn mapped(name: &str, paths: &[String]) -> Self {
+        Self { paths: paths.iter().map(|path| path.as_str().into()).collect(), ..Self::new(name) }
+    }
+
+    /// Where an event that has no field of that name may have it instead.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(|path| &**path)
     }
 
     /// The name as the rule writes it, dots included.
@@ -240,6 +250,25 @@ pub const CLOUDTRAIL: LogSource<'static> =
 pub const KUBERNETES_AUDIT: LogSource<'static> =
     LogSource { category: Some("application"), product: Some("kubernetes"), service: Some("audit") };
 
+const fn log(product: &'static str, service: &'static str) -> LogSource<'static> {
+    LogSource { category: None, product: Some(product), service: Some(service) }
+}
+
+/// An entry of Azure's activity log.
+pub const AZURE_ACTIVITY: LogSource<'static> = log("azure", "activitylogs");
+/// A sign-in to Entra.
+pub const ENTRA_SIGN_IN: LogSource<'static> = log("azure", "signinlogs");
+/// A change in Entra.
+pub const ENTRA_AUDIT: LogSource<'static> = log("azure", "auditlogs");
+/// An entry of Google Cloud's audit log.
+pub const GCP_AUDIT: LogSource<'static> = log("gcp", "gcp.audit");
+/// An entry of Okta's system log.
+pub const OKTA_SYSTEM: LogSource<'static> = log("okta", "okta");
+/// An entry of GitHub's audit log.
+pub const GITHUB_AUDIT: LogSource<'static> = log("github", "audit");
+/// An entry of Microsoft 365's unified audit log.
+pub const M365_AUDIT: LogSource<'static> = log("m365", "audit");
+
 /// The sources for which the engine keeps one merged index of all rules that apply.
 pub const WELL_KNOWN: &[LogSource<'static>] = &[
     PROCESS_CREATION,
@@ -258,4 +287,11 @@ pub const WELL_KNOWN: &[LogSource<'static>] = &[
     SENSOR_TAMPERING,
     CLOUDTRAIL,
     KUBERNETES_AUDIT,
+    AZURE_ACTIVITY,
+    ENTRA_SIGN_IN,
+    ENTRA_AUDIT,
+    GCP_AUDIT,
+    OKTA_SYSTEM,
+    GITHUB_AUDIT,
+    M365_AUDIT,
 ];

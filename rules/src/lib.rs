@@ -5,8 +5,9 @@
 //! collector. It never touches a clock, a disk, a network or another thread, and evaluating an event against rules builds
 //! nothing.
 //!
-//! A file holds documents of four kinds: rules (`detection`), correlations of rules (`correlation`), filters that take away
-//! from rules (`filter`), and lists of values for placeholders (`placeholders`). What a file may ask for, and what an event
+//! A file holds documents of five kinds: rules (`detection`), correlations of rules (`correlation`), filters that take away
+//! from rules (`filter`), lists of values for placeholders (`placeholders`), and what rules of a log source call fields
+//! that its events have elsewhere (`mapping`). What a file may ask for, and what an event
 //! may cost, is bounded by [`limits`].
 //!
 //! ```
@@ -80,6 +81,7 @@ pub mod fields;
 mod json;
 pub mod limits;
 mod load;
+mod mapping;
 mod placeholders;
 mod rule;
 mod syntax;
@@ -131,6 +133,9 @@ impl Engine {
         T: AsRef<str>,
     {
         let mut loader = load::Loader::new(placeholders);
+        for (file, text) in mapping::EMBEDDED {
+            loader.file(file, text);
+        }
         for (file, text) in sources {
             loader.file(file.as_ref(), text.as_ref());
         }

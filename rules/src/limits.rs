@@ -36,6 +36,9 @@ pub const ALL_PATTERN_BYTES: usize = 16 * 1024 * 1024;
 /// Bytes in the name of a field.
 pub const FIELD_BYTES: usize = 512;
 
+/// Paths that stand in for one name of a field.
+pub const MAPPED: usize = 8;
+
 /// Bytes of a text in which something is looked for: what stands behind them is seen by comparisons with the whole text
 /// and its end alone. No log has entries that are longer; Kubernetes bounds its objects at one and a half times as much.
 pub const TEXT_BYTES: usize = 2 * 1024 * 1024;

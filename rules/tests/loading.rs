@@ -2,7 +2,7 @@
 //!
 //! Takes rule text; checks which events match what was loaded, and the errors that people will read.
 
-use rules::{Engine, JsonEvent, Placeholders, Response, fields};
+use rules::{Engine, JsonEvent, LogSource, Placeholders, Response, fields};
 use serde_json::{Value, json};
 
 const SOURCE: &str = "logsource: {product: linux, category: process_creation}\n";
@@ -130,4 +130,22 @@ fn a_rule_that_stands_twice_is_one_rule() {
 fn a_form_before_sigma_2_is_refused_in_words() {
     let found = error(&["action: correlation\ntype: temporal\nrule: [a, b]\n".to_owned()]);
     assert!(found.contains("0:1: action: documents with an `action` are of a form before Sigma 2.0"), "{found}");
+}
+
+#[test]
+fn a_mapping_says_where_events_have_what_rules_name() {
+    let mapping = "title: m\nlogsource: {product: linux}\nmapping: {Name: [a.name, b.name], Other: c}\n".to_owned();
+    let rules = [rule("one", "Name: x"), rule("two", "Other|fieldref: Name")];
+    let engine = load(&[rules[0].clone(), mapping.clone(), rules[1].clone()]);
+    assert_eq!(matching(&engine, &json!({"Name": "x"})), ["one"]);
+    assert_eq!(matching(&engine, &json!({"a": {"name": "x"}})), ["one"]);
+    assert_eq!(matching(&engine, &json!({"b": {"name": "x"}, "c": "X"})), ["one", "two"]);
+    assert!(matching(&engine, &json!({"Name": "y", "a": {"name": "x"}})).is_empty(), "its own name comes first");
+    let other = rule("one", "Name: x").replace("linux", "windows");
+    let engine = load(&[other, mapping]);
+    let mut found = Vec::new();
+    let source = LogSource { product: Some("windows"), ..fields::PROCESS_CREATION };
+    engine.evaluate(&JsonEvent::new(&json!({"a": {"name": "x"}}), source), &mut found);
+    assert!(found.is_empty(), "it is for rules of its own log source");
+    assert!(error(&["mapping: {a: b}\n".to_owned()]).contains("logsource: is missing"));
 }

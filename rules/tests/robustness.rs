@@ -111,6 +111,14 @@ fn a_misspelt_field_of_the_node_is_refused() {
 }
 
 #[test]
+fn a_misspelt_source_of_the_node_is_refused() {
+    let proof = "mayfly: {why: x, match: [{name: a, event: {b: c}}], near_miss: [{name: a, event: {b: c}}]}\n";
+    let text = rule("  s:\n    Image: /x\n  condition: s") + proof;
+    let expected = "logsource.category: is none of the node's; allowed are process_creation, file_event,";
+    check(&text.replace("process_creation", "proces_creation"), expected);
+}
+
+#[test]
 fn one_broken_rule_never_stops_the_others() {
     let good = rule("  s:\n    A: x\n  condition: s");
     let text = format!("{good}---\ntitle: broken\n---\n{}", good.replace("title: t", "title: u"));

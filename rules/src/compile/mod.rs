@@ -11,7 +11,9 @@ pub(crate) mod value;
 use crate::error::Fault;
 use crate::fields::Field;
 use crate::limits;
+use crate::mapping::Mappings;
 use crate::placeholders::Placeholders;
+use crate::rule::RuleSource;
 use crate::syntax::condition::Condition;
 use crate::syntax::detection::{self, Detection, Search};
 use crate::syntax::yaml::{Scalar, Typed};
@@ -58,8 +60,13 @@ pub(crate) struct Spent {
 }
 
 /// Compiles a detection.
-pub(crate) fn compile(detection: &Detection, placeholders: &Placeholders, spent: &mut Spent) -> Result<Program, Fault> {
-    let mut compiler = Compiler { placeholders, spent: *spent, patterns: 0, expressions: 0 };
+pub(crate) fn compile(
+    detection: &Detection,
+    source: &RuleSource,
+    surroundings: &Surroundings,
+    spent: &mut Spent,
+) -> Result<Program, Fault> {
+    let mut compiler = Compiler { source, surroundings, spent: *spent, patterns: 0, expressions: 0 };
     let parts = detection.parts.iter().map(|part| compiler.search(part)).collect::<Result<_, _>>()?;
     *spent = compiler.spent;
     Ok(Program { parts, condition: detection.condition.clone() })
@@ -90,8 +97,16 @@ impl Spent {
     }
 }
 
+/// What other documents have to say on a rule.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    pub(crate) placeholders: Placeholders,
+    pub(crate) mappings: Mappings,
+}
+
 struct Compiler<'a> {
-    placeholders: &'a Placeholders,
+    source: &'a RuleSource,
+    surroundings: &'a Surroundings,
     spent: Spent,
     patterns: usize,
     expressions: usize,
@@ -114,7 +129,7 @@ impl Compiler<'_> {
                 format!("a field's name has at most {} bytes and {} dots", limits::FIELD_BYTES, limits::NESTING);
             return Err(fault(item.line, message));
         }
-        let field = (!name.is_empty()).then(|| Field::new(name));
+        let field = (!name.is_empty()).then(|| self.surroundings.mappings.field(name, self.source));
         if modifiers.kind == Kind::Exists {
             let [(line, value)] = item.values.as_slice() else {
                 return Err(fault(item.line, "`exists` takes one value, true or false".into()));
@@ -156,12 +171,23 @@ impl Compiler<'_> {
             return Err(format!("the expressions of all rules take more than {} bytes", limits::ALL_REGEX_BYTES));
         }
         if !modifiers.expand {
-            return value::patterns(value, modifiers);
+            return self.forms(value, modifiers);
         }
         let mut all = Vec::new();
-        for raw in self.placeholders.expand(&value.raw)? {
-            all.extend(value::patterns(&Scalar { raw, plain: false }, modifiers)?);
+        for raw in self.surroundings.placeholders.expand(&value.raw)? {
+            all.extend(self.forms(&Scalar { raw, plain: false }, modifiers)?);
         }
         Ok(all)
+    }
+
+    /// The patterns of one value without placeholders.
+    fn forms(&self, value: &Scalar, modifiers: &Modifiers) -> Result<Vec<Pattern>, String> {
+        let mut patterns = value::patterns(value, modifiers)?;
+        for pattern in &mut patterns {
+            if let Pattern::FieldRef { field, .. } = pattern {
+                *field = self.surroundings.mappings.field(&value.raw, self.source);
+            }
+        }
+        Ok(patterns)
     }
 }

@@ -88,8 +88,8 @@ impl Loader {
             condition: condition(written, members.len())?,
             span: written.span,
             timelines: self.timelines(extension)?,
-            keys: self.keys(written, &written.group_by)?,
-            values: self.keys(written, &written.fields)?,
+            keys: self.keys(written, &written.group_by, &members, absent.as_ref())?,
+            values: self.keys(written, &written.fields, &members, None)?,
             derive: self.derive(written, extension)?,
             members,
             absent,
@@ -124,13 +124,34 @@ impl Loader {
         }
     }
 
+    /// A field of events that match a rule.
+    fn field(&self, name: &str, target: Target) -> Field {
+        match target {
+            Target::Rule(rule) => self.surroundings.mappings.field(name, &self.built.rules[rule.position()].source),
+            Target::Correlation(_) => Field::new(name),
+        }
+    }
+
     /// Fields, with what rules call them.
-    fn keys(&self, written: &correlation::Correlation, names: &[String]) -> Result<Vec<Key>, Fault> {
+    fn keys(
+        &self,
+        written: &correlation::Correlation,
+        names: &[String],
+        members: &[Target],
+        absent: Option<&Absent>,
+    ) -> Result<Vec<Key>, Fault> {
         let key = |name: &String| {
             let mut aliases = Vec::new();
             for (reference, field) in written.aliases.iter().filter(|alias| alias.name == *name).flat_map(|a| &a.fields)
             {
-                aliases.push((self.target(reference, "correlation.aliases")?, Field::new(field)));
+                let target = self.target(reference, "correlation.aliases")?;
+                aliases.push((target, self.field(field, target)));
+            }
+            for target in members.iter().chain(absent.iter().flat_map(|absent| &absent.rules)) {
+                let field = self.field(name, *target);
+                if field.paths().next().is_some() && aliases.iter().all(|(other, _)| other != target) {
+                    aliases.push((*target, field));
+                }
             }
             Ok(Key { name: name.clone(), field: Field::new(name), aliases })
         };
@@ -145,7 +166,8 @@ impl Loader {
         }
         let mut from = Vec::new();
         for (reference, field) in &derive.from {
-            from.push((self.rule_target(reference, "mayfly.derive.from")?, Field::new(field)));
+            let rule = self.rule_target(reference, "mayfly.derive.from")?;
+            from.push((rule, self.field(field, Target::Rule(rule))));
         }
         Ok(Some(Derive { from, lasts: derive.lasts.unwrap_or(written.span) }))
     }

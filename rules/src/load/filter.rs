@@ -18,7 +18,7 @@ impl Loader {
         let missing = |key: &str| Fault::new(header.line, key, "is missing");
         header.title.as_ref().ok_or_else(|| missing("title"))?;
         let source = header.source.as_ref().ok_or_else(|| missing("logsource"))?;
-        let suppressed = compile::compile(&filter.suppressed, &self.placeholders, &mut self.spent)?;
+        let suppressed = compile::compile(&filter.suppressed, source, &self.surroundings, &mut self.spent)?;
         let (positions, fault) = self.filtered(&filter.rules, source);
         for position in positions {
             let (rule, program) = (&mut self.built.rules[position], &mut self.built.programs[position].1);

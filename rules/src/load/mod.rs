@@ -9,7 +9,7 @@ mod filter;
 mod names;
 mod response;
 
-use crate::compile::{self, Program, Spent};
+use crate::compile::{self, Program, Spent, Surroundings};
 use crate::correlate::{Correlation, Target};
 use crate::error::{Fault, LoadError};
 use crate::limits;
@@ -24,7 +24,7 @@ use names::Names;
 /// Reads files, then builds.
 #[derive(Debug, Default)]
 pub(crate) struct Loader {
-    placeholders: Placeholders,
+    surroundings: Surroundings,
     rules: Vec<Waiting<(Option<Detection>, Option<Mayfly>)>>,
     filters: Vec<Waiting<Filter>>,
     correlations: Vec<Waiting<correlation::Body>>,
@@ -54,7 +54,7 @@ struct Waiting<T> {
 
 impl Loader {
     pub(crate) fn new(placeholders: Placeholders) -> Self {
-        Self { placeholders, ..Self::default() }
+        Self { surroundings: Surroundings { placeholders, ..Surroundings::default() }, ..Self::default() }
     }
 
     pub(crate) fn file(&mut self, file: &str, text: &str) {
@@ -77,9 +77,10 @@ impl Loader {
             }
             Body::Correlation(body) => self.correlations.push(Waiting { file, header, body: *body }),
             Body::Filter(filter) => self.filters.push(Waiting { file, header, body: filter }),
+            Body::Mapping(source, mapping) => self.surroundings.mappings.add(source, mapping),
             Body::Placeholders(lists) => {
                 for (name, values) in lists {
-                    self.placeholders.add(name, values);
+                    self.surroundings.placeholders.add(name, values);
                 }
             }
         }
@@ -112,7 +113,7 @@ impl Loader {
         let title = header.title.clone().ok_or_else(|| missing("title"))?;
         let source = header.source.clone().ok_or_else(|| missing("logsource"))?;
         let detection = detection.ok_or_else(|| missing("detection"))?;
-        let program = compile::compile(&detection, &self.placeholders, &mut self.spent)?;
+        let program = compile::compile(&detection, &source, &self.surroundings, &mut self.spent)?;
         let (line, id) = id(header.id.as_ref(), &title, header.line)?;
         if let Some(Target::Rule(taken)) = self.names.by_id(&id) {
             return self.copy(taken, (line, &id), &header, &source, &detection);
@@ -120,6 +121,7 @@ impl Loader {
         let mayfly = mayfly.unwrap_or_default();
         let response = response::response(&mayfly, &source, &program)?;
         if mayfly.line > 0 {
+            response::known_source(&source, header.line)?;
             response::known_fields(&source, &program, header.line)?;
         }
         let index = RuleIndex(u32::try_from(self.built.rules.len()).unwrap_or(u32::MAX));

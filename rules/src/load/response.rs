@@ -6,7 +6,7 @@ use crate::compile::{Expression, Program, Test, value::Pattern};
 use crate::error::{Fault, allowed};
 use crate::evaluate;
 use crate::event::{Event, LogSource, Value};
-use crate::fields::{Field, Known, PROCESS_CREATION};
+use crate::fields::{Field, Known, PROCESS_CREATION, WELL_KNOWN};
 use crate::rule::{ExecFlags, Response, RuleSource};
 use crate::syntax::mayfly::{Asked, Mayfly};
 
@@ -88,6 +88,19 @@ fn asks_flags_only(expression: &Expression) -> bool {
             }
         }
     }
+}
+
+/// A rule written for the node asks for events that the node has: a misspelt source would silently never match.
+pub(super) fn known_source(source: &RuleSource, line: u32) -> Result<(), Fault> {
+    if source.product.as_deref() != PROCESS_CREATION.product || source.service.is_some() {
+        return Ok(());
+    }
+    let node = || WELL_KNOWN.iter().filter(|known| known.product == PROCESS_CREATION.product);
+    if node().any(|known| source.applies_to(known)) {
+        return Ok(());
+    }
+    let known = allowed(node().filter_map(|known| known.category));
+    Err(Fault::new(line, "logsource.category", format!("is none of the node's; allowed are {known}")))
 }
 
 /// A rule written for the node names only fields that the node has: a misspelt one would silently never match.

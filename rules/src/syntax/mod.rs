@@ -1,13 +1,14 @@
 //! Rule text to syntax: the keys of a document, checked one by one, each value with its line.
 //!
 //! Takes the text of a file; gives a [`Document`] or a [`Fault`] for each YAML document in it: a rule, a
-//! correlation, a filter, or lists of values. A key that is not known
+//! correlation, a filter, lists of values, or a mapping of fields. A key that is not known
 //! is an error that lists the known ones. It never interprets patterns: that is [`crate::compile`].
 
 pub(crate) mod condition;
 pub(crate) mod correlation;
 pub(crate) mod detection;
 pub(crate) mod filter;
+pub(crate) mod mapping;
 pub(crate) mod mayfly;
 pub(crate) mod placeholders;
 pub(crate) mod yaml;
@@ -19,6 +20,7 @@ use correlation::Correlation;
 use correlation::extension::{self, Extension};
 use detection::Detection;
 use filter::Filter;
+use mapping::Mapping;
 use mayfly::Mayfly;
 use yaml::{Key, Kind, Node};
 
@@ -53,6 +55,7 @@ pub(crate) enum Body {
     },
     Correlation(Box<(Correlation, Extension)>),
     Filter(Filter),
+    Mapping(RuleSource, Mapping),
     /// Lists of values by the name of a placeholder.
     Placeholders(Vec<(String, Vec<String>)>),
 }
@@ -104,6 +107,8 @@ fn document(node: &Node) -> Result<Document, Fault> {
         correlation_body(entries, &mut header)?
     } else if has("filter") {
         filter_body(entries, &mut header)?
+    } else if has("mapping") {
+        mapping_body(entries, &mut header)?
     } else if has("placeholders") {
         placeholders_body(entries, &mut header)?
     } else {
@@ -152,6 +157,18 @@ fn filter_body(entries: &[(Key, Node)], header: &mut Header) -> Result<Body, Fau
         }
     }
     filter.map(Body::Filter).ok_or_else(|| Fault::new(header.line, "filter", "is missing"))
+}
+
+fn mapping_body(entries: &[(Key, Node)], header: &mut Header) -> Result<Body, Fault> {
+    let mut mapping = Mapping::new();
+    for (key, value) in entries {
+        match key.text.as_str() {
+            "mapping" => mapping = mapping::parse(value)?,
+            _ => header_entry(header, key, value, &["mapping"])?,
+        }
+    }
+    let source = header.source.clone().ok_or_else(|| Fault::new(header.line, "logsource", "is missing"))?;
+    Ok(Body::Mapping(source, mapping))
 }
 
 fn placeholders_body(entries: &[(Key, Node)], header: &mut Header) -> Result<Body, Fault> {

@@ -89,7 +89,7 @@ mod syntax;
 pub use content::{content, overlay};
 pub use correlate::{Correlation, CorrelationIndex, Correlator, Firing};
 pub use error::LoadError;
-pub use evaluate::explain::Matched;
+pub use evaluate::explain::{Matched, Part};
 pub use event::{Event, LogSource, Value};
 pub use example::Example;
 pub use fields::{Field, Known};
@@ -160,6 +160,11 @@ impl Engine {
     pub fn explain<E: Event + ?Sized>(&self, rule: RuleIndex, event: &E) -> Vec<Matched> {
         let program = &self.programs[rule.position()].1;
         if evaluate::matches(program, event) { evaluate::explain::explain(program, event) } else { Vec::new() }
+    }
+
+    /// What each part of a rule makes of an event, whether the rule matches it or not.
+    pub fn explain_parts<E: Event + ?Sized>(&self, rule: RuleIndex, event: &E) -> Vec<Part> {
+        evaluate::explain::parts(&self.programs[rule.position()].1, event)
     }
 
     /// A rule that this engine gave.

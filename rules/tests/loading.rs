@@ -149,3 +149,22 @@ fn a_mapping_says_where_events_have_what_rules_name() {
     assert!(found.is_empty(), "it is for rules of its own log source");
     assert!(error(&["mapping: {a: b}\n".to_owned()]).contains("logsource: is missing"));
 }
+
+#[test]
+fn each_part_says_what_fits_and_what_does_not() {
+    let detection = "s: {A|contains: [x, y], B: 1}\n  words: [secret]\n  not_c: {C: null}\n  condition: all of them";
+    let text = format!("title: t\nname: one\n{SOURCE}detection:\n  {detection}\n");
+    let engine = load(&[text, filter("[one]", "users: {User: backup}; condition: users")]);
+    let event = json!({"A": ["xa", "z", "ya"], "B": 2, "m": "a secret", "C": "c"});
+    let (rule, _) = engine.rules().next().expect("it was loaded");
+    let parts = engine.explain_parts(rule, &JsonEvent::new(&event, fields::PROCESS_CREATION));
+    let told = |part: &rules::Part| {
+        let value = |one: &rules::Matched| format!("{}={}", one.field, String::from_utf8_lossy(&one.value));
+        let fitting = part.fitting.iter().map(value).collect::<Vec<_>>().join(" ");
+        format!("{} {} [{fitting}] [{}]", part.name, part.matches, part.unfitting.join(" "))
+    };
+    let told: Vec<_> = parts.iter().map(told).collect();
+    let expected =
+        ["s false [A=xa A=ya] [B]", "words true [=a secret] []", "not_c false [] [C]", "filter users false [] [User]"];
+    assert_eq!(told, expected);
+}

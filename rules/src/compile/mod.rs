@@ -24,6 +24,8 @@ use value::Pattern;
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) parts: Vec<Expression>,
+    /// What the file calls each part.
+    pub(crate) names: Vec<String>,
     pub(crate) condition: Condition,
 }
 
@@ -69,7 +71,7 @@ pub(crate) fn compile(
     let mut compiler = Compiler { source, surroundings, spent: *spent, patterns: 0, expressions: 0 };
     let parts = detection.parts.iter().map(|part| compiler.search(part)).collect::<Result<_, _>>()?;
     *spent = compiler.spent;
-    Ok(Program { parts, condition: detection.condition.clone() })
+    Ok(Program { parts, names: detection.names.clone(), condition: detection.condition.clone() })
 }
 
 impl Program {
@@ -77,6 +79,7 @@ impl Program {
     pub(crate) fn without(&mut self, other: &Program) {
         let suppressed = other.condition.clone().moved(self.parts.len());
         self.parts.extend(other.parts.iter().cloned());
+        self.names.extend(other.names.iter().map(|name| format!("filter {name}")));
         let own = std::mem::replace(&mut self.condition, Condition::All(Vec::new()));
         self.condition = Condition::All(vec![own, Condition::Not(Box::new(suppressed))]);
     }

@@ -90,6 +90,9 @@ impl<I: Clone> Correlator<I> {
         time: i64,
     ) -> Vec<Firing<I>> {
         self.sequence += 1;
+        if matches.is_empty() || self.correlations.is_empty() {
+            return Vec::new();
+        }
         let mut work = Work::new(event, self.sequence, limits::EVENT_FIRINGS);
         self.derive(matches, id, time, &mut work);
         for rule in matches {

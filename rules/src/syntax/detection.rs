@@ -11,6 +11,8 @@ use crate::error::Fault;
 pub(crate) struct Detection {
     /// In the order of the file; conditions name them by position.
     pub(crate) parts: Vec<Search>,
+    /// What the file calls each part.
+    pub(crate) names: Vec<String>,
     /// Several conditions are alternatives.
     pub(crate) condition: Condition,
 }
@@ -66,7 +68,8 @@ pub(crate) fn parse(node: &Node, place: &str) -> Result<Detection, Fault> {
     let key = format!("{place}.condition");
     let conditions =
         conditions.ok_or_else(|| Fault::new(node.line, key.as_str(), "is missing: it says which parts must match"))?;
-    Ok(Detection { parts, condition: all_conditions(conditions, &names, &key)? })
+    let condition = all_conditions(conditions, &names, &key)?;
+    Ok(Detection { parts, names: names.into_iter().map(str::to_owned).collect(), condition })
 }
 
 fn all_conditions(node: &Node, names: &[&str], key: &str) -> Result<Condition, Fault> {

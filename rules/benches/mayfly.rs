@@ -208,9 +208,23 @@ fn linux(public: &[(String, String)], events: &[NodeEvent]) {
     print(&format!("rules/public_linux_{rules}/typed"), evaluate(&engine, events), Some(GOAL));
     let execs: Vec<_> = events.iter().filter(|event| event.source == fields::PROCESS_CREATION).cloned().collect();
     print(&format!("rules/public_linux_{rules}/typed_execs"), evaluate(&engine, &execs), Some(GOAL));
+    print(&format!("rules/public_linux_{rules}/typed_attacks"), evaluate(&engine, &attacks()), Some(GOAL));
     let (engine, _) = Engine::load(linux().chain(rules::overlay(Vec::new())));
     let rules = engine.rules().len();
     print(&format!("rules/public_and_embedded_{rules}/typed"), evaluate(&engine, events), Some(GOAL));
+}
+
+/// The execs of attacks, made from the samples: most of them match something.
+fn attacks() -> Vec<NodeEvent> {
+    let text = std::fs::read_to_string(samples("events/linux_atomic_derived.jsonl")).unwrap_or_default();
+    let like = &events()[0];
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let event = |line: serde_json::Value| {
+        let field = |name: &str| line["event"][name].as_str().unwrap_or_default().to_owned();
+        let (image, command, parent) = (field("Image"), field("CommandLine"), field("ParentImage"));
+        NodeEvent { source: fields::PROCESS_CREATION, image, command, parent, ..like.clone() }
+    };
+    lines.map(event).collect()
 }
 
 /// Entries of `CloudTrail` against all public rules, parsed before and parsed on the way.

@@ -5,6 +5,10 @@
 //! was absent and what may be forgotten; event times alone never do, since an event may come with any. What is kept is
 //! bounded by [`limits`](crate::limits), and what is given up is in [`Loss`].
 //!
+//! Events belong together when all fields by which a correlation groups have the same values; a field with several values
+//! puts its event into several groups, and a field that is missing is a value of its own, which the group of a firing says.
+//! Only where something must be absent, or identities are derived, is an event of which nothing is known left out.
+//!
 //! An event completes a window when it and those before it, within the span, are enough. Each window that is completed is
 //! an event to the correlations upon this one. It is told as a [`Firing`] only where none was told of its group within
 //! the span, so that a flood is told once a span.

@@ -52,6 +52,8 @@ struct Segment {
 #[derive(Debug, Clone)]
 struct Literal {
     bytes: Box<[u8]>,
+    /// The position of the byte that texts have least often: places are looked for by it.
+    rare: usize,
     /// For long ones: comparing at each place of a text would cost the product of both lengths.
     automaton: Option<AhoCorasick>,
 }
@@ -118,9 +120,9 @@ impl TextPattern {
         if self.cased {
             return memmem::find(text, bytes);
         }
-        let Some(&first) = bytes.first() else { return Some(0) };
+        let Some(&rare) = bytes.get(literal.rare) else { return Some(0) };
         let last = text.len().checked_sub(bytes.len())?;
-        memchr2_iter(first, first.to_ascii_uppercase(), &text[..=last])
+        memchr2_iter(rare, rare.to_ascii_uppercase(), &text[literal.rare..=last + literal.rare])
             .find(|&start| self.starts(&text[start..], bytes))
     }
 
@@ -178,12 +180,20 @@ impl Literal {
         let mut builder = AhoCorasick::builder();
         let builder = builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::ContiguousNFA));
         let automaton = if long { builder.build([&bytes]).ok() } else { None };
-        Self { bytes: bytes.into(), automaton }
+        let rare = (0..bytes.len()).min_by_key(|at| commonness(bytes[*at])).unwrap_or_default();
+        Self { bytes: bytes.into(), rare, automaton }
     }
 
     fn size(&self) -> usize {
         self.bytes.len() + self.automaton.as_ref().map_or(0, AhoCorasick::memory_usage)
     }
+}
+
+/// How often command lines and paths have a byte, about.
+fn commonness(byte: u8) -> u8 {
+    const COMMON: &[u8] = b" /etasinor-.lcdpumhbfgy_kvw0123=:\"',";
+    let rank = COMMON.iter().position(|common| *common == byte.to_ascii_lowercase());
+    rank.map_or(0, |rank| u8::try_from(COMMON.len() - rank).unwrap_or(u8::MAX))
 }
 
 impl Segment {

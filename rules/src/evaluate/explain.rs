@@ -1,13 +1,15 @@
 //! Why a rule matched: the fields, with their values, that decided.
 //!
-//! Takes a program and an event that it matches; gives the fields that the true branches looked at. Runs once for each
+//! Takes a program and an event; gives the fields that the true branches looked at, and what each part of the rule made
+//! of the event. Runs once for each
 //! finding, so that it may allocate; it never decides anything itself.
 
 use std::collections::BTreeMap;
 
 use super::{condition, expression, item, written};
-use crate::compile::{Expression, Program, Test};
+use crate::compile::{Expression, Item, Program, Test};
 use crate::event::{Event, Value};
+use crate::fields::Field;
 use crate::syntax::condition::Condition;
 
 /// A field that a rule looked at, with what it held.
@@ -19,9 +21,57 @@ pub struct Matched {
     pub value: Vec<u8>,
 }
 
+/// A named part of a rule, and what it makes of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// What the rule calls it; behind `filter`, what a filter does.
+    pub name: String,
+    /// Whether it fits the event.
+    pub matches: bool,
+    /// The fields that fit, with their values: all that the part rests on where it matches, as far as it came where not.
+    pub fitting: Vec<Matched>,
+    /// The fields that do not fit.
+    pub unfitting: Vec<String>,
+}
+
+/// Every part of a rule, whether the rule matches or not.
+pub(crate) fn parts<E: Event + ?Sized>(program: &Program, event: &E) -> Vec<Part> {
+    let part = |(part, name): (&Expression, &String)| {
+        let mut found = BTreeMap::new();
+        let mut unfitting = Vec::new();
+        each_item(part, &mut |one| {
+            if item(one, event) {
+                of_item(one, event, &mut found);
+            } else {
+                let field = one.field.as_ref().map_or("", Field::name);
+                if !unfitting.iter().any(|known| known == field) {
+                    unfitting.push(field.to_owned());
+                }
+            }
+        });
+        Part { name: name.clone(), matches: expression(part, event), fitting: in_order(found), unfitting }
+    };
+    program.parts.iter().zip(&program.names).map(part).collect()
+}
+
+fn each_item<'a>(tree: &'a Expression, visit: &mut impl FnMut(&'a Item)) {
+    match tree {
+        Expression::All(branches) | Expression::Any(branches) => {
+            for branch in branches {
+                each_item(branch, visit);
+            }
+        }
+        Expression::Item(one) => visit(one),
+    }
+}
+
 pub(crate) fn explain<E: Event + ?Sized>(program: &Program, event: &E) -> Vec<Matched> {
     let mut found = BTreeMap::new();
     of_condition(&program.condition, program, event, &mut found);
+    in_order(found)
+}
+
+fn in_order(found: Found) -> Vec<Matched> {
     let mut matched: Vec<_> = found.into_values().collect();
     matched.sort_by_key(|(order, _)| *order);
     matched.into_iter().map(|(_, matched)| matched).collect()
@@ -54,18 +104,23 @@ fn of_expression<E: Event + ?Sized>(tree: &Expression, event: &E, found: &mut Fo
                 of_expression(branch, event, found);
             }
         }
-        Expression::Item(one) if item(one, event) => match &one.field {
-            Some(field) => {
-                super::each(event.field(field), &mut |value| {
-                    if one.negated || super::of_field(&one.test, value, event) {
-                        add(field.name(), value, found);
-                    }
-                    false
-                });
-            }
-            None => keywords(&one.test, event, found),
-        },
+        Expression::Item(one) if item(one, event) => of_item(one, event, found),
         Expression::Item(_) => {}
+    }
+}
+
+/// The values by which an item fits.
+fn of_item<E: Event + ?Sized>(one: &Item, event: &E, found: &mut Found) {
+    match &one.field {
+        Some(field) => {
+            super::each(event.field(field), &mut |value| {
+                if one.negated || super::of_field(&one.test, value, event) {
+                    add(field.name(), value, found);
+                }
+                false
+            });
+        }
+        None => keywords(&one.test, event, found),
     }
 }
 

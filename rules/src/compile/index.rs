@@ -54,7 +54,8 @@ struct Room {
 type Marks = [u64; limits::RULES / 64];
 
 impl Index {
-    pub(crate) fn new(rules: &[(RuleSource, Program)]) -> Self {
+    /// `table_bytes`: of the literals that become full tables.
+    pub(crate) fn new(rules: &[(RuleSource, Program)], table_bytes: usize) -> Self {
         let found: Vec<_> = rules.iter().map(|(_, program)| witnesses(program)).collect();
         let group = |room: &mut Room, applies: &dyn Fn(&RuleSource) -> bool| {
             let mut group = Group::default();
@@ -67,7 +68,7 @@ impl Index {
             group.finish(literals, room);
             group
         };
-        let mut room = Room { table_bytes: limits::TABLE_BYTES, literal_bytes: limits::LITERAL_BYTES };
+        let mut room = Room { table_bytes, literal_bytes: limits::LITERAL_BYTES };
         let known =
             (WELL_KNOWN.iter()).map(|source| (*source, group(&mut room, &|asked| asked.applies_to(source)))).collect();
         // Events of other sources are read from files, not from a ring: memory counts for more than speed.

@@ -87,7 +87,7 @@ mod rule;
 mod syntax;
 
 pub use content::{content, node_content, overlay};
-pub use correlate::{Correlation, CorrelationIndex, Correlator, Firing};
+pub use correlate::{Contribution, Correlation, CorrelationIndex, Correlator, Derived, Firing, Loss};
 pub use error::LoadError;
 pub use evaluate::explain::{Matched, Part};
 pub use event::{Event, LogSource, Value};

@@ -70,6 +70,9 @@ impl Fold {
     /// Takes in one frame.
     pub fn take(&mut self, frame: &Frame) {
         let received = Moment::exact(frame.meta.received_ns);
+        let absent = self.detector.advance(received);
+        self.is_changed |= !absent.is_empty();
+        self.found(absent, received);
         match frame.meta.kind() {
             Kind::Block | Kind::Gap => {
                 for event in translate::frame(&frame.meta, &frame.payload) {

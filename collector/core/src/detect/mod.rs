@@ -6,6 +6,9 @@ mod entities;
 mod finding;
 mod powers;
 mod processes;
+mod sequences;
+#[cfg(test)]
+mod sequences_tests;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -22,8 +25,9 @@ pub use finding::merge;
 pub(crate) use processes::Map;
 
 use crate::model::event::{ContainerSeen, Trigger};
-use crate::model::{AuditEntry, AuditSource, Body, EvidenceRef, Finding, FindingId, NodeEvent, NonEmpty};
+use crate::model::{AuditEntry, AuditSource, Body, EvidenceRef, Finding, FindingId, Moment, NodeEvent, NonEmpty};
 use processes::Processes;
+use sequences::Sequences;
 use view::NodeView;
 
 /// Containers remembered for one node, the gone among them: facts about them may come after them.
@@ -47,6 +51,7 @@ struct Node {
 #[derive(Debug)]
 pub struct Detector {
     engine: Arc<Engine>,
+    sequences: Sequences,
     nodes: Map<String, Node>,
     pods: Map<(String, String), String>,
     pods_in_order: VecDeque<(String, String)>,
@@ -59,8 +64,10 @@ pub struct Detector {
 impl Detector {
     /// A detector that has seen nothing. The engine may be shared with other detectors.
     pub fn new(engine: impl Into<Arc<Engine>>) -> Self {
+        let engine = engine.into();
         Self {
-            engine: engine.into(),
+            sequences: Sequences::new(&engine),
+            engine,
             nodes: Map::default(),
             pods: Map::default(),
             pods_in_order: VecDeque::new(),
@@ -73,6 +80,11 @@ impl Detector {
     /// The rules it detects with.
     pub fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Findings of what did not come until now, by rules that say what should have.
+    pub fn advance(&mut self, now: Moment) -> Vec<Finding> {
+        self.sequences.advance(&self.engine, now)
     }
 
     /// Findings of one event of a node's log. A finding that was given before may come again with more evidence and the
@@ -109,7 +121,11 @@ impl Detector {
             let matched = engine.explain(*index, &view);
             finding::of_rule(engine.rule(*index), matched, entry.evidence(), entry.time, entities.clone())
         };
-        self.matches.iter().map(find).collect()
+        let told = self.matches.iter().filter(|index| engine.rule(**index).generate);
+        let mut findings: Vec<_> = told.map(find).collect();
+        let seen = (entry.evidence(), entry.time, &*entities);
+        findings.extend(self.sequences.observe(engine, &view, &self.matches, seen));
+        findings
     }
 
     fn match_event(&mut self, event: &NodeEvent, source: LogSource<'static>, findings: &mut Vec<Finding>) {
@@ -125,13 +141,19 @@ impl Detector {
         let entities = entities::of_event(event, container);
         let start = findings.len();
         for index in &self.matches {
-            let matched = self.engine.explain(*index, &view);
             let rule = self.engine.rule(*index);
+            if !rule.generate {
+                continue;
+            }
+            let matched = self.engine.explain(*index, &view);
             findings.push(finding::of_rule(rule, matched, event.evidence(), event.time, entities.clone()));
         }
+        let seen = (event.evidence(), event.time, &*entities);
+        let together = self.sequences.observe(&self.engine, &view, &self.matches, seen);
         for finding in findings.iter_mut().skip(start) {
             self.remember(finding);
         }
+        findings.extend(together);
     }
 
     /// The node's own match: the finding of that rule and that event, with the trigger as further evidence.

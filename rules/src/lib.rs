@@ -44,6 +44,7 @@ mod syntax;
 pub use content::{content, node_content, overlay};
 pub use error::LoadError;
 pub use evaluate::explain::Matched;
+pub use evaluate::parts::{Part, Unmet};
 pub use event::{Event, LogSource, Value};
 pub use example::Example;
 pub use fields::{Field, Known};
@@ -95,6 +96,12 @@ impl Engine {
     pub fn explain<E: Event + ?Sized>(&self, rule: RuleIndex, event: &E) -> Vec<Matched> {
         let program = &self.programs[rule.position()].1;
         if evaluate::matches(program, event) { evaluate::explain::explain(program, event) } else { Vec::new() }
+    }
+
+    /// Each part of the rule's detection on the event: whether it holds, and by what, whether or not the rule matches. The log
+    /// source is not looked at.
+    pub fn parts<E: Event + ?Sized>(&self, rule: RuleIndex, event: &E) -> Vec<Part> {
+        evaluate::parts::parts(&self.programs[rule.position()].1, event)
     }
 
     /// A rule that this engine gave.

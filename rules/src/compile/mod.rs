@@ -20,6 +20,8 @@ use value::Pattern;
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) parts: Vec<Expression>,
+    /// Of each part, what its file calls it.
+    pub(crate) names: Vec<Box<str>>,
     pub(crate) condition: Condition,
 }
 
@@ -52,7 +54,7 @@ pub(crate) enum Test {
 pub(crate) fn compile(detection: Detection) -> Result<Program, Fault> {
     let mut compiler = Compiler { patterns: 0, expressions: 0 };
     let parts = detection.parts.iter().map(|part| compiler.search(part)).collect::<Result<_, _>>()?;
-    Ok(Program { parts, condition: detection.condition })
+    Ok(Program { parts, names: detection.names, condition: detection.condition })
 }
 
 struct Compiler {

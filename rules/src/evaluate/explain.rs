@@ -22,6 +22,17 @@ pub struct Matched {
 pub(crate) fn explain<E: Event + ?Sized>(program: &Program, event: &E) -> Vec<Matched> {
     let mut found = BTreeMap::new();
     of_condition(&program.condition, program, event, &mut found);
+    in_order(found)
+}
+
+/// What one part of a detection rests on.
+pub(super) fn of_part<E: Event + ?Sized>(part: &Expression, event: &E) -> Vec<Matched> {
+    let mut found = BTreeMap::new();
+    of_expression(part, event, &mut found);
+    in_order(found)
+}
+
+fn in_order(found: Found) -> Vec<Matched> {
     let mut matched: Vec<_> = found.into_values().collect();
     matched.sort_by_key(|(order, _)| *order);
     matched.into_iter().map(|(_, matched)| matched).collect()
@@ -86,13 +97,18 @@ fn keywords<E: Event + ?Sized>(test: &Test, event: &E, found: &mut Found) {
     }
 }
 
+/// A single value as text; nothing where it holds none.
+pub(super) fn shown(value: Value<'_>) -> Option<Vec<u8>> {
+    match value {
+        Value::Text(text) => Some(text.to_vec()),
+        Value::Bool(yes) => Some(super::bool_text(yes).to_vec()),
+        Value::Int(_) | Value::Float(_) | Value::Address(_) => Some(written(value).as_bytes().to_vec()),
+        Value::Missing | Value::Null | Value::Object | Value::Many(_) => None,
+    }
+}
+
 fn add(field: &str, value: Value<'_>, found: &mut Found) {
-    let text = match value {
-        Value::Text(text) => text.to_vec(),
-        Value::Bool(yes) => super::bool_text(yes).to_vec(),
-        Value::Int(_) | Value::Float(_) | Value::Address(_) => written(value).as_bytes().to_vec(),
-        Value::Missing | Value::Null | Value::Object | Value::Many(_) => return,
-    };
+    let Some(text) = shown(value) else { return };
     let order = found.len();
     found.entry((field.to_owned(), text.clone())).or_insert((order, Matched { field: field.to_owned(), value: text }));
 }

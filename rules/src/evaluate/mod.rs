@@ -4,6 +4,7 @@
 //! asked for when they are needed and the first answer that decides ends the work.
 
 pub(crate) mod explain;
+pub(crate) mod parts;
 pub(crate) mod text;
 mod time;
 

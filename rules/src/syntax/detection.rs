@@ -11,6 +11,8 @@ use crate::error::Fault;
 pub(crate) struct Detection {
     /// In the order of the file; conditions name them by position.
     pub(crate) parts: Vec<Search>,
+    /// Of each part, what the file calls it.
+    pub(crate) names: Vec<Box<str>>,
     /// Several conditions are alternatives.
     pub(crate) condition: Condition,
 }
@@ -56,7 +58,8 @@ pub(crate) fn parse(node: &Node) -> Result<Detection, Fault> {
     }
     let conditions = conditions
         .ok_or_else(|| Fault::new(node.line, "detection.condition", "is missing: it says which parts must match"))?;
-    Ok(Detection { parts, condition: all_conditions(conditions, &names)? })
+    let condition = all_conditions(conditions, &names)?;
+    Ok(Detection { parts, names: names.into_iter().map(Box::from).collect(), condition })
 }
 
 fn all_conditions(node: &Node, names: &[&str]) -> Result<Condition, Fault> {

@@ -158,7 +158,7 @@ fn explain_all(engine: &Engine, one: &Asked, event: &JsonEvent<'_>, source: &Log
     say::line(&format!("{} ({}): {number}", printable(&one.name), printable(&sources::words(source))))?;
     for rule in matches {
         say::line(&format!("\n{}", head(engine, rule)))?;
-        say::line(&parts_text(&engine.parts(rule, event)))?;
+        say::line(&matching(&engine.parts(rule, event)))?;
     }
     Ok(())
 }
@@ -187,7 +187,8 @@ fn explain_rule(
         let (asks, is) = (source_words(&rule.source), sources::words(source));
         say::line(&format!("  the rule is about {}, the event is of {}", printable(&asks), printable(&is)))?;
     }
-    say::line(&format!("{}\n", parts_text(&engine.parts(index, event))))
+    let parts = engine.parts(index, event);
+    say::line(&format!("{}\n", if matched { matching(&parts) } else { parts_text(&parts) }))
 }
 
 fn head(engine: &Engine, rule: RuleIndex) -> String {
@@ -203,31 +204,44 @@ fn explained(engine: &Engine, rule: RuleIndex, event: &JsonEvent<'_>, matches: b
     told
 }
 
-/// The parts of a rule for people: of one that holds the fields that decided, of one that does not what was not as asked.
-pub(super) fn parts_text(parts: &[Part]) -> String {
-    let mut lines = Vec::new();
-    for part in parts {
-        let role = match (part.holds, part.excludes) {
-            (true, false) => "holds",
-            (true, true) => "holds, and excludes the event",
-            (false, true) => "does not hold, as it should not",
-            (false, false) => "does not hold",
-        };
-        lines.push(printable(&format!("  {}: {role}", part.name)));
-        // A filter that does not hold decides nothing against the rule: what it lacks would only be noise.
-        let unmet = if part.excludes { &[][..] } else { &part.unmet };
-        let field = |field: &str| if field.is_empty() { "any text".to_owned() } else { printable(field) };
-        lines.extend(part.matched.iter().map(|one| format!("      {} = {}", field(&one.field), value(&one.value))));
-        lines.extend(unmet.iter().map(|one| {
-            let values: Vec<_> = one.values.iter().map(|one| value(one)).collect();
-            match (one.field.as_str(), values.is_empty()) {
-                ("", _) => "      no text has what is asked".to_owned(),
-                (_, true) => format!("      {} is not there", field(&one.field)),
-                (_, false) => format!("      {} is not as asked: {}", field(&one.field), values.join(", ")),
-            }
-        }));
+/// Of a rule that matches: the parts that hold with the fields that decided, and in a word those that do not.
+fn matching(parts: &[Part]) -> String {
+    let mut lines: Vec<_> = parts.iter().filter(|part| part.holds).flat_map(part_lines).collect();
+    for (excludes, head) in [(false, "not needed"), (true, "filters, none of which holds")] {
+        let names = parts.iter().filter(|part| !part.holds && part.excludes == excludes);
+        let names: Vec<_> = names.map(|part| printable(&part.name)).collect();
+        if !names.is_empty() {
+            lines.push(format!("  {head}: {}", names.join(", ")));
+        }
     }
     lines.join("\n")
+}
+
+/// Of any rule: of a part that holds the fields that decided, of one that does not what was not as asked.
+pub(super) fn parts_text(parts: &[Part]) -> String {
+    parts.iter().flat_map(part_lines).collect::<Vec<_>>().join("\n")
+}
+
+fn part_lines(part: &Part) -> Vec<String> {
+    let role = match (part.holds, part.excludes) {
+        (true, false) => "holds",
+        (true, true) => "holds, and excludes the event",
+        (false, true) => "does not hold, as it should not",
+        (false, false) => "does not hold",
+    };
+    let field = |field: &str| if field.is_empty() { "any text".to_owned() } else { printable(field) };
+    let mut lines = vec![printable(&format!("  {}: {role}", part.name))];
+    lines.extend(part.matched.iter().map(|one| format!("      {} = {}", field(&one.field), value(&one.value))));
+    // A filter that does not hold decides nothing against the rule: what it lacks would only be noise.
+    for one in part.unmet.iter().filter(|_| !part.excludes) {
+        let values: Vec<_> = one.values.iter().map(|one| value(one)).collect();
+        lines.push(match (one.field.as_str(), values.is_empty()) {
+            ("", _) => "      no text has what is asked".to_owned(),
+            (_, true) => format!("      {} is not there", field(&one.field)),
+            (_, false) => format!("      {} is not as asked: {}", field(&one.field), values.join(", ")),
+        });
+    }
+    lines
 }
 
 /// The same for machines.

@@ -91,7 +91,8 @@ fn told(fault: &Fault, severity: &str) -> Value {
 fn print(loaded: &Loaded, errors: &[Fault], warnings: &[Fault]) -> Result<()> {
     let said = |fault: &Fault| {
         let Fault { file, line, key, message } = fault;
-        printable(&format!("{file}:{line}: {key}: {message}"))
+        let place = if *line == 0 { file.clone() } else { format!("{file}:{line}") };
+        printable(&format!("{place}: {key}: {message}"))
     };
     for fault in errors {
         say::line(&format!("{} {}", say::level_word("error", "high"), said(fault)))?;

@@ -1,7 +1,7 @@
 //! How many events a second one core evaluates with the embedded rules.
 //!
-//! Takes nothing, or `MAYFLY_DATA` for the public rules as well; prints one JSON object a line: name, value, unit,
-//! goal, met. The same events as JSON, and the parsing of that JSON alone, are the baselines. Time is that on the
+//! Takes nothing, or `MAYFLY_DATA` for the public rules and `CloudTrail` as well; prints one JSON object a line: name,
+//! value, unit, goal, met. The same events as JSON, and the parsing of that JSON alone, are the baselines. Time is that on the
 //! processor where the kernel tells it, so that neighbours on the machine count for less.
 
 use std::hint::black_box;
@@ -9,7 +9,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use rules::{Engine, Event, Field, JsonEvent, Known, LogSource, Value, content, fields};
+use rules::{Correlator, Engine, Event, Field, JsonEvent, Known, LogSource, Value, content, fields};
 use serde_json::json;
 
 /// What the whole way of an event on the node has to reach; the rules are one part of it.
@@ -19,6 +19,7 @@ const GOAL: f64 = 300_000.0;
 const SPAN: Duration = Duration::from_secs(1);
 
 /// A node event as the agent holds one: all values at hand.
+#[derive(Clone)]
 struct NodeEvent {
     source: LogSource<'static>,
     image: String,
@@ -147,6 +148,7 @@ fn rate(count: usize, mut round: impl FnMut()) -> f64 {
     }
 }
 
+/// A rate, which is to be at least the goal.
 fn print(name: &str, value: f64, goal: Option<f64>) {
     let met = goal.map(|goal| value >= goal);
     println!("{}", json!({"name": name, "value": value.round(), "unit": "events/s", "goal": goal, "met": met}));
@@ -164,6 +166,10 @@ fn evaluate<E: Event>(engine: &Engine, events: &[E]) -> f64 {
 }
 
 fn main() {
+    let public = public_rules();
+    if !public.is_empty() {
+        memory(&public);
+    }
     let (engine, errors) = Engine::load(content().iter().copied());
     assert!(errors.is_empty(), "{errors:?}");
     let events = events();
@@ -173,35 +179,196 @@ fn main() {
     let wrapped: Vec<_> =
         (values.iter().zip(&events)).map(|(value, event)| JsonEvent::new(value, event.source)).collect();
     print("rules/embedded/json_already_parsed", evaluate(&engine, &wrapped), None);
-    let parsed = rate(texts.len(), || {
-        for text in &texts {
-            black_box(serde_json::from_str::<serde_json::Value>(text).expect("it was printed as JSON"));
-        }
-    });
-    print("rules/baseline/json_parsing_alone", parsed, None);
-    let files = public_linux_rules();
-    if files.is_empty() {
+    print("rules/baseline/json_parsing_alone", parse(&texts, |_| ()), None);
+    correlate();
+    flood();
+    if public.is_empty() {
         println!("skipped: the public rules are not there (set MAYFLY_DATA to the folder of sample data)");
         return;
     }
-    let (engine, _) = Engine::load(files);
-    print(&format!("rules/public_linux_{}/typed", engine.rules().len()), evaluate(&engine, &events), Some(GOAL));
-    let (engine, _) =
-        Engine::load(public_linux_rules().into_iter().chain(rules::overlay(rules::node_content(), Vec::new())));
-    print(&format!("rules/public_and_embedded_{}/typed", engine.rules().len()), evaluate(&engine, &events), Some(GOAL));
+    linux(&public, &events);
+    cloudtrail(&public);
 }
 
-fn public_linux_rules() -> Vec<(String, String)> {
+/// Rounds of parsing each text and doing something with it.
+fn parse(texts: &[String], mut then: impl FnMut(&serde_json::Value)) -> f64 {
+    rate(texts.len(), || {
+        for text in texts {
+            let value = serde_json::from_str::<serde_json::Value>(text).expect("it was printed as JSON");
+            then(black_box(&value));
+        }
+    })
+}
+
+/// Node events against the public rules for Linux: of all kinds, and execs alone, for which most of the rules are.
+fn linux(public: &[(String, String)], events: &[NodeEvent]) {
+    let linux = || public.iter().filter(|(_, text)| text.contains("product: linux")).cloned();
+    let (engine, _) = Engine::load(linux());
+    let rules = engine.rules().len();
+    print(&format!("rules/public_linux_{rules}/typed"), evaluate(&engine, events), Some(GOAL));
+    let execs: Vec<_> = events.iter().filter(|event| event.source == fields::PROCESS_CREATION).cloned().collect();
+    print(&format!("rules/public_linux_{rules}/typed_execs"), evaluate(&engine, &execs), Some(GOAL));
+    print(&format!("rules/public_linux_{rules}/typed_attacks"), evaluate(&engine, &attacks()), Some(GOAL));
+    let (engine, _) = Engine::load(linux().chain(rules::overlay(rules::node_content(), Vec::new())));
+    let rules = engine.rules().len();
+    print(&format!("rules/public_and_embedded_{rules}/typed"), evaluate(&engine, events), Some(GOAL));
+}
+
+/// The execs of attacks, made from the samples: most of them match something.
+fn attacks() -> Vec<NodeEvent> {
+    let text = std::fs::read_to_string(samples("events/linux_atomic_derived.jsonl")).unwrap_or_default();
+    let like = &events()[0];
+    let lines = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let event = |line: serde_json::Value| {
+        let field = |name: &str| line["event"][name].as_str().unwrap_or_default().to_owned();
+        let (image, command, parent) = (field("Image"), field("CommandLine"), field("ParentImage"));
+        NodeEvent { source: fields::PROCESS_CREATION, image, command, parent, ..like.clone() }
+    };
+    lines.map(event).collect()
+}
+
+/// Entries of `CloudTrail` against all public rules, parsed before and parsed on the way.
+fn cloudtrail(public: &[(String, String)]) {
+    let (engine, _) = Engine::load(public.iter().map(|(file, text)| (file, text)));
+    let values = cloudtrail_entries();
+    let texts: Vec<_> = values.iter().map(ToString::to_string).collect();
+    let wrapped: Vec<_> = values.iter().map(|value| JsonEvent::new(value, fields::CLOUDTRAIL)).collect();
+    let name = format!("rules/public_{}/cloudtrail", engine.rules().len());
+    print(&format!("{name}/json_already_parsed"), evaluate(&engine, &wrapped), Some(100_000.0));
+    let mut matches = Vec::with_capacity(64);
+    let parsed = parse(&texts, |value| {
+        matches.clear();
+        engine.evaluate(&JsonEvent::new(value, fields::CLOUDTRAIL), &mut matches);
+        black_box(&matches);
+    });
+    print(&format!("{name}/json_text"), parsed, Some(60_000.0));
+    print("rules/baseline/cloudtrail_json_parsing_alone", parse(&texts, |_| ()), None);
+}
+
+const COUNTED: &str = "
+title: Somebody
+name: somebody
+logsource: {product: linux, category: process_creation}
+detection: {selection: {Image|startswith: /}, condition: selection}
+---
+title: Often
+correlation:
+    type: event_count
+    rules: [somebody]
+    group-by: [User]
+    timespan: 1h
+    condition: {gte: 1000}
+";
+
+/// Groups that live at the same time.
+const GROUPS: usize = 10_000;
+
+/// An engine with one correlation, and so many groups of it with one event each.
+fn groups(mut files: Vec<(String, String)>) -> (Engine, Correlator<u64>) {
+    files.push(("counted.yml".to_owned(), COUNTED.to_owned()));
+    let (engine, _) = Engine::load(files);
+    let mut correlator = Correlator::new(&engine);
+    for number in 0..GROUPS {
+        counted(&engine, &mut correlator, number);
+    }
+    (engine, correlator)
+}
+
+fn counted(engine: &Engine, correlator: &mut Correlator<u64>, number: usize) {
+    let event = json!({"Image": "/bin/sh", "User": format!("user-{}", number % GROUPS)});
+    let event = JsonEvent::new(&event, fields::PROCESS_CREATION);
+    let rule = engine.find("Somebody").expect("it was loaded");
+    let time = i64::try_from(number).expect("few") * 1_000_000;
+    black_box(correlator.observe(&event, &[rule], &(number as u64), time));
+}
+
+/// Events that each go into one of many groups, the making of the event included.
+fn correlate() {
+    let (engine, mut correlator) = groups(Vec::new());
+    let rule = engine.find("Somebody").expect("it was loaded");
+    let values: Vec<_> =
+        (0..GROUPS).map(|number| json!({"User": format!("user-{}", number * 7919 % GROUPS)})).collect();
+    let mut time = 0;
+    let observed = rate(values.len(), || {
+        for value in &values {
+            time += 1_000_000;
+            let event = JsonEvent::new(value, fields::PROCESS_CREATION);
+            black_box(correlator.observe(&event, &[rule], &0, time));
+        }
+    });
+    print("rules/correlate/10000_groups", observed, None);
+}
+
+/// Events that all go into one group, which is full: what a flood of matches costs, by type.
+fn flood() {
+    for kind in ["event_count", "value_count", "value_sum", "value_percentile", "temporal", "temporal_ordered"] {
+        let condition = match kind {
+            "temporal" | "temporal_ordered" => "",
+            "event_count" => ", condition: {gte: 10}",
+            _ => ", condition: {gte: 10, field: Value}",
+        };
+        let rule = |name: &str| {
+            format!(
+                "{{title: {name}, name: {name}, logsource: {{category: t}}, detection: {{s: {{A: {name}}}, condition: s}}}}"
+            )
+        };
+        let correlation = format!(
+            "{{title: all, correlation: {{type: {kind}, rules: [a, b], group-by: [User], timespan: 1h{condition}}}}}"
+        );
+        let text = format!("{}\n---\n{}\n---\n{correlation}", rule("a"), rule("b"));
+        let (engine, errors) = Engine::load([("flood.yml", text)]);
+        assert!(errors.is_empty(), "{errors:?}");
+        let rules: Vec<_> = engine.rules().map(|(rule, _)| rule).collect();
+        let mut correlator = Correlator::new(&engine);
+        let values: Vec<_> = (0..8192).map(|number| json!({"User": "u", "Value": number})).collect();
+        let mut number = 0_usize;
+        let observed = rate(values.len(), || {
+            for value in &values {
+                number += 1;
+                let event = JsonEvent::new(value, LogSource { category: Some("t"), ..LogSource::default() });
+                let rule = &rules[number % 2..=number % 2];
+                let time = i64::try_from(number).expect("few") * 1_000_000;
+                black_box(correlator.observe(&event, rule, &number, time));
+            }
+        });
+        print(&format!("rules/correlate/one_full_group/{kind}"), observed, None);
+    }
+}
+
+/// What all public rules and so many groups take, as the kernel counts it. Measured first, while nothing that was given
+/// back can hide it.
+fn memory(public: &[(String, String)]) {
+    let before = resident();
+    let held = groups(public.to_vec());
+    let (Some(before), Some(after)) = (before, resident()) else { return };
+    let value = after.saturating_sub(before) as f64 / 1024.0;
+    let name = format!("rules/memory/{}_rules_{}_groups", held.0.rules().len(), held.1.groups());
+    println!("{}", json!({"name": name, "value": value.round(), "unit": "MiB", "goal": 128.0, "met": value <= 128.0}));
+}
+
+/// Kilobytes of this process that are in memory.
+fn resident() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// A folder of samples.
+fn samples(name: &str) -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared").join("data");
-    let folder = std::env::var_os("MAYFLY_DATA").map_or(beside, PathBuf::from).join("sigma");
+    std::env::var_os("MAYFLY_DATA").map_or(beside, PathBuf::from).join(name)
+}
+
+/// Every public rule: (path, text).
+fn public_rules() -> Vec<(String, String)> {
     let mut files = Vec::new();
-    let mut folders = vec![folder];
+    let mut folders = vec![samples("sigma"), samples("sigma_suzaku")];
     while let Some(folder) = folders.pop() {
         for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
             if path.is_dir() {
                 folders.push(path);
-            } else if let Ok(text) = std::fs::read_to_string(&path)
-                && text.contains("product: linux")
+            } else if path.extension().is_some_and(|extension| extension == "yml")
+                && let Ok(text) = std::fs::read_to_string(&path)
             {
                 files.push((path.display().to_string(), text));
             }
@@ -209,4 +376,19 @@ fn public_linux_rules() -> Vec<(String, String)> {
     }
     files.sort();
     files
+}
+
+/// The entries of the samples that came from `CloudTrail`.
+fn cloudtrail_entries() -> Vec<serde_json::Value> {
+    let mut files = vec![samples("events/panther/aws.cloudtrail.jsonl")];
+    files.extend(
+        std::fs::read_dir(samples("incidents/stratus")).into_iter().flatten().flatten().map(|entry| entry.path()),
+    );
+    let texts = files.iter().filter_map(|file| std::fs::read_to_string(file).ok());
+    let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+    lines
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(&line).ok())
+        .filter(|line| line["source"] == "aws.cloudtrail")
+        .map(|mut line| line["event"].take())
+        .collect()
 }

@@ -31,8 +31,26 @@ impl Fault {
     }
 
     pub(crate) fn in_file(self, file: &str) -> LoadError {
-        LoadError { file: file.to_owned(), line: self.line, key: self.key, message: self.message }
+        LoadError { file: file.to_owned(), line: self.line, key: shown(&self.key), message: shown(&self.message) }
     }
+}
+
+/// Text that may come from a rule, as it can be shown: without control characters, and not longer than people read.
+fn shown(text: &str) -> String {
+    const LONGEST: usize = 1000;
+    let mut shown = String::new();
+    for character in text.chars() {
+        if shown.len() >= LONGEST {
+            shown.push('…');
+            break;
+        }
+        if character.is_control() && character != '\n' {
+            shown.extend(character.escape_default());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 /// A list of what is allowed, as it stands in messages.

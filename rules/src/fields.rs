@@ -10,11 +10,21 @@ use crate::event::LogSource;
 pub struct Field {
     name: Box<str>,
     known: Option<Known>,
+    paths: Box<[Box<str>]>,
 }
 
 impl Field {
     pub(crate) fn new(name: &str) -> Self {
-        Self { name: name.into(), known: Known::from_name(name) }
+        Self { name: name.into(), known: Known::from_name(name), paths: Box::default() }
+    }
+
+    pub(crate) fn mapped(name: &str, paths: &[String]) -> Self {
+        Self { paths: paths.iter().map(|path| path.as_str().into()).collect(), ..Self::new(name) }
+    }
+
+    /// Where an event that has no field of that name may have it instead.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.paths.iter().map(|path| &**path)
     }
 
     /// The name as the rule writes it, dots included.

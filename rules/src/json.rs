@@ -24,6 +24,15 @@ impl<'a> JsonEvent<'a> {
     pub fn new(value: &'a Json, source: LogSource<'a>) -> Self {
         Self { value, source }
     }
+
+    fn named<'b>(&'b self, name: &'b str) -> Value<'b> {
+        let Json::Object(object) = self.value else { return Value::Missing };
+        if let Some(value) = object.get(name) {
+            // The whole name as a key is by far the commonest case and needs no path.
+            return single(value).unwrap_or(Value::Many(Spread { value: self.value, rest: name }));
+        }
+        if name.contains('.') { path(self.value, name) } else { Value::Missing }
+    }
 }
 
 impl Event for JsonEvent<'_> {
@@ -32,13 +41,8 @@ impl Event for JsonEvent<'_> {
     }
 
     fn field<'a>(&'a self, field: &'a Field) -> Value<'a> {
-        let Json::Object(object) = self.value else { return Value::Missing };
-        let name = field.name();
-        if let Some(value) = object.get(name) {
-            // The whole name as a key is by far the commonest case and needs no path.
-            return single(value).unwrap_or(Value::Many(Spread { value: self.value, rest: name }));
-        }
-        if name.contains('.') { path(self.value, name) } else { Value::Missing }
+        let names = std::iter::once(field.name()).chain(field.paths());
+        names.map(|name| self.named(name)).find(|value| !matches!(value, Value::Missing)).unwrap_or(Value::Missing)
     }
 
     fn each_text(&self, visit: &mut dyn FnMut(&[u8]) -> bool) -> bool {

@@ -14,6 +14,8 @@ pub struct Rule {
     pub line: u32,
     /// Its UUID; the title where it has none.
     pub id: String,
+    /// The name that correlations and filters may call it by; empty when the file gives none.
+    pub name: String,
     /// One line for people.
     pub title: String,
     /// What the rule looks for; empty when the file says nothing.
@@ -28,6 +30,8 @@ pub struct Rule {
     pub tags: Vec<String>,
     /// Which events it applies to.
     pub source: RuleSource,
+    /// Whether a match is a finding of its own; false for what only serves a correlation in the same file.
+    pub generate: bool,
     /// What the node does on a match.
     pub response: Response,
     /// Why a match is bad, as it stands in a report; empty when the file says nothing.

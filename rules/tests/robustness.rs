@@ -31,11 +31,6 @@ fn an_unknown_key_is_named_with_its_line_and_what_is_allowed() {
 }
 
 #[test]
-fn a_correlation_is_refused_as_not_supported() {
-    check("title: t\ncorrelation:\n  type: event_count\n", "r.yml:2: correlation: correlation rules are not supported");
-}
-
-#[test]
 fn a_bad_pattern_is_named_with_its_line() {
     check(&rule("  s:\n    A|re: '(a'\n  condition: s"), "r.yml:5: detection.s.A|re: not a regular expression");
     check(&rule("  s:\n    A|re: '(?<=x)y'\n  condition: s"), "r.yml:5: detection.s.A|re: not a regular expression");
@@ -51,7 +46,7 @@ fn a_bad_modifier_says_which_are_allowed() {
     check(&rule("  s:\n    A|contians: x\n  condition: s"), "modifier `contians` is not known; allowed are contains,");
     check(&rule("  s:\n    A|i: x\n  condition: s"), "`i` is allowed after `re` only");
     check(&rule("  s:\n    A|contains|endswith: x\n  condition: s"), "only one of contains, startswith, endswith");
-    check(&rule("  s:\n    A|expand: '%x%'\n  condition: s"), "`expand` needs a list of values");
+    check(&rule("  s:\n    A|expand: '%x%'\n  condition: s"), "`expand` needs a list of values for `%x%`");
 }
 
 #[test]
@@ -116,6 +111,14 @@ fn a_misspelt_field_of_the_node_is_refused() {
 }
 
 #[test]
+fn a_misspelt_source_of_the_node_is_refused() {
+    let proof = "mayfly: {why: x, match: [{name: a, event: {b: c}}], near_miss: [{name: a, event: {b: c}}]}\n";
+    let text = rule("  s:\n    Image: /x\n  condition: s") + proof;
+    let expected = "logsource.category: is none of the node's; allowed are process_creation, file_event,";
+    check(&text.replace("process_creation", "proces_creation"), expected);
+}
+
+#[test]
 fn one_broken_rule_never_stops_the_others() {
     let good = rule("  s:\n    A: x\n  condition: s");
     let text = format!("{good}---\ntitle: broken\n---\n{}", good.replace("title: t", "title: u"));
@@ -126,7 +129,8 @@ fn one_broken_rule_never_stops_the_others() {
 #[test]
 fn an_id_that_is_taken_is_refused() {
     let text = rule("  s:\n    A: x\n  condition: s");
-    let (engine, errors) = Engine::load([("a.yml", &text), ("b.yml", &text)]);
+    let other = rule("  s:\n    A: y\n  condition: s");
+    let (engine, errors) = Engine::load([("a.yml", &text), ("b.yml", &other)]);
     assert_eq!(engine.rules().len(), 1);
     assert!(errors[0].to_string().contains("b.yml:1: id: is already that of `t` in a.yml"), "{}", errors[0]);
 }

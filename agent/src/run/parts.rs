@@ -44,7 +44,7 @@ pub(super) fn engine(config: &Config) -> Result<Engine, RunError> {
     for folder in &config.rules.folders {
         rule_files(folder, folder, &mut files)?;
     }
-    let (engine, errors) = Engine::load(rules::overlay(rules::node_content(), files));
+    let (engine, errors) = Engine::load_small(rules::overlay(rules::node_content(), files));
     if errors.is_empty() {
         return Ok(engine);
     }

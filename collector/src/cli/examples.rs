@@ -90,6 +90,7 @@ pub(super) const RULES_SHOW: &str = "Examples:
 pub(super) const RULES_LINT: &str = "Examples:
   mayfly rules lint                                 the built-in rules
   mayfly rules lint ./my-rules ./sigma/rules        these alone
+  mayfly rules lint ./sigma --placeholders lists.yml    with values for rules that ask for lists of your own
   mayfly rules lint ./my-rules --json | jq -r .message";
 
 pub(super) const RULES_TEST: &str = "Examples:

@@ -44,13 +44,20 @@ struct Scan {
     rules: Vec<Vec<u16>>,
 }
 
+/// Bytes of literals that automata may still be built for, and of those as full tables.
+struct Room {
+    literal_bytes: usize,
+    table_bytes: usize,
+}
+
 /// Candidates of a group, as bits.
 type Marks = [u64; limits::RULES / 64];
 
 impl Index {
-    pub(crate) fn new(rules: &[(RuleSource, Program)]) -> Self {
+    /// `table_bytes`: of the literals that become full tables.
+    pub(crate) fn new(rules: &[(RuleSource, Program)], table_bytes: usize) -> Self {
         let found: Vec<_> = rules.iter().map(|(_, program)| witnesses(program)).collect();
-        let group = |table_bytes: &mut usize, applies: &dyn Fn(&RuleSource) -> bool| {
+        let group = |room: &mut Room, applies: &dyn Fn(&RuleSource) -> bool| {
             let mut group = Group::default();
             let mut literals = Literals::default();
             for (position, ((source, _), witnesses)) in rules.iter().zip(&found).enumerate() {
@@ -58,20 +65,20 @@ impl Index {
                     group.add(index(position), witnesses.as_deref(), &mut literals);
                 }
             }
-            group.finish(literals, table_bytes);
+            group.finish(literals, room);
             group
         };
+        let mut room = Room { table_bytes, literal_bytes: limits::LITERAL_BYTES };
+        let known =
+            (WELL_KNOWN.iter()).map(|source| (*source, group(&mut room, &|asked| asked.applies_to(source)))).collect();
+        // Events of other sources are read from files, not from a ring: memory counts for more than speed.
+        room.table_bytes = 0;
         let mut asked: Vec<(RuleSource, Group)> = Vec::new();
         for (source, _) in rules {
             if !asked.iter().any(|(other, _)| other == source) {
-                // Events of these sources are read from files, not from a ring: memory counts for more than speed.
-                asked.push((source.clone(), group(&mut 0, &|other| other == source)));
+                asked.push((source.clone(), group(&mut room, &|other| other == source)));
             }
         }
-        let mut table_bytes = limits::TABLE_BYTES;
-        let known = (WELL_KNOWN.iter())
-            .map(|source| (*source, group(&mut table_bytes, &|asked| asked.applies_to(source))))
-            .collect();
         Self { known, asked }
     }
 
@@ -112,13 +119,18 @@ impl Group {
         }
     }
 
-    /// Builds the automata, as full tables while `table_bytes` last.
-    fn finish(&mut self, literals: Literals, table_bytes: &mut usize) {
+    /// Builds the automata, as full tables while there is room for these.
+    fn finish(&mut self, literals: Literals, room: &mut Room) {
         for (field, by_literal) in literals {
             let bytes: usize = by_literal.keys().map(Vec::len).sum();
-            let kind = match table_bytes.checked_sub(bytes) {
+            let Some(left) = room.literal_bytes.checked_sub(bytes) else {
+                self.woken.extend(by_literal.into_values().flatten());
+                continue;
+            };
+            room.literal_bytes = left;
+            let kind = match room.table_bytes.checked_sub(bytes) {
                 Some(left) => {
-                    *table_bytes = left;
+                    room.table_bytes = left;
                     AhoCorasickKind::DFA
                 }
                 None => AhoCorasickKind::ContiguousNFA,
@@ -186,8 +198,18 @@ impl Scan {
     }
 
     fn mark_text(&self, text: &[u8], marks: &mut Marks) {
-        for found in self.automaton.find_overlapping_iter(text) {
-            for rule in &self.rules[found.pattern().as_usize()] {
+        let mut found = 0;
+        if text.len() <= limits::TEXT_BYTES {
+            for literal in self.automaton.find_overlapping_iter(text).take(limits::LITERALS_FOUND) {
+                found += 1;
+                for rule in &self.rules[literal.pattern().as_usize()] {
+                    mark(marks, *rule);
+                }
+            }
+        }
+        // A text that is longer than what is looked through, or made of literals, wakes every rule of the field.
+        if text.len() > limits::TEXT_BYTES || found == limits::LITERALS_FOUND {
+            for rule in self.rules.iter().flatten() {
                 mark(marks, *rule);
             }
         }

@@ -15,6 +15,8 @@ pub(crate) struct Modifiers {
     pub(crate) cased: bool,
     pub(crate) negated: bool,
     pub(crate) windash: bool,
+    /// Values hold placeholders.
+    pub(crate) expand: bool,
     pub(crate) place: Place,
     /// In the order written: `wide` before `base64`.
     pub(crate) encodings: Vec<Encoding>,
@@ -103,6 +105,7 @@ const KNOWN: &[&str] = &[
     "utf16le",
     "utf16be",
     "windash",
+    "expand",
     "minute",
     "hour",
     "day",
@@ -135,9 +138,7 @@ impl Modifiers {
             "endswith" => self.place(Place::End)?,
             "re" => self.kind(Kind::Regex(RegexFlags::default()))?,
             "i" | "m" | "s" => self.flag(word)?,
-            "expand" => {
-                return Err("`expand` needs a list of values for its placeholder, and none is given here".into());
-            }
+            "expand" => self.expand = true,
             _ => match (encoding(word), kind(word)) {
                 (Some(encoding), _) => self.encode(encoding)?,
                 (None, Some(kind)) => self.kind(kind)?,

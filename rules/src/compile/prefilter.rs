@@ -57,7 +57,8 @@ fn of_item(item: &Item) -> Witnesses {
 fn of_patterns(field: Option<&Field>, patterns: &[Pattern]) -> Witnesses {
     let literals = patterns.iter().map(|pattern| match pattern {
         Pattern::Text(text) => text.literal().map(|literal| vec![Witness { field: field.cloned(), literal }]),
-        Pattern::Regex(_, required) => {
+        Pattern::Regex(expression) => {
+            let required = &expression.required;
             let literals = required.iter().map(|literal| Witness { field: field.cloned(), literal: literal.clone() });
             (!required.is_empty()).then(|| literals.collect())
         }

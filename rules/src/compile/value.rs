@@ -5,10 +5,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ipnet::IpNet;
-use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::ParserBuilder;
-use regex_syntax::hir::{Hir, HirKind};
 
+use super::expression::Expression;
 use super::modifiers::{Encoding, Kind, Modifiers, Order, Place, RegexFlags, TimePart};
 use crate::evaluate::text::{Atom, TextPattern};
 use crate::fields::Field;
@@ -23,16 +21,23 @@ pub(crate) enum Pattern {
     Int(i64),
     Float(f64),
     Text(TextPattern),
-    /// With the literals (in lower case) of which at least one stands in every text that fits; none when it has none.
-    Regex(Regex, Vec<Vec<u8>>),
+    Regex(Box<Expression>),
     Cidr(IpNet),
     Compare(Order, f64),
     Time(TimePart, i64),
-    FieldRef {
-        field: Field,
-        place: Place,
-        cased: bool,
-    },
+    FieldRef { field: Field, place: Place, cased: bool },
+}
+
+impl Pattern {
+    /// About how many bytes it takes, expressions aside.
+    pub(crate) fn bytes(&self) -> usize {
+        let own = match self {
+            Pattern::Text(text) => text.bytes(),
+            Pattern::FieldRef { field, .. } => field.name().len(),
+            _ => 0,
+        };
+        size_of::<Self>() + own
+    }
 }
 
 /// The patterns that a value stands for.
@@ -43,7 +48,7 @@ pub(crate) fn patterns(value: &Scalar, modifiers: &Modifiers) -> Result<Vec<Patt
     let typed = value.typed();
     let pattern = match modifiers.kind {
         Kind::Plain => return plain(value, modifiers),
-        Kind::Regex(flags) => regex(&value.raw, flags)?,
+        Kind::Regex(flags) => Pattern::Regex(Box::new(Expression::new(&value.raw, flags)?)),
         Kind::Cidr => Pattern::Cidr(cidr(&value.raw)?),
         Kind::FieldRef => {
             Pattern::FieldRef { field: Field::new(&value.raw), place: modifiers.place, cased: modifiers.cased }
@@ -224,47 +229,7 @@ fn folded(atoms: &[Atom]) -> Result<Pattern, String> {
     }
     expression.push_str(r"\z");
     let flags = RegexFlags { ignore_case: true, ..RegexFlags::default() };
-    regex(&expression, flags)
-}
-
-fn regex(expression: &str, flags: RegexFlags) -> Result<Pattern, String> {
-    let regex = RegexBuilder::new(expression)
-        .case_insensitive(flags.ignore_case)
-        .multi_line(flags.multi_line)
-        .dot_matches_new_line(flags.dot_all)
-        .size_limit(limits::REGEX_BYTES)
-        .dfa_size_limit(limits::REGEX_CACHE_BYTES)
-        .build()
-        .map_err(|error| format!("not a regular expression that is allowed: {error}"))?;
-    // Letters that fold are classes, not literals, so that case needs no further thought.
-    let required = ParserBuilder::new()
-        .utf8(false)
-        .case_insensitive(flags.ignore_case)
-        .multi_line(flags.multi_line)
-        .dot_matches_new_line(flags.dot_all)
-        .build()
-        .parse(expression)
-        .ok()
-        .and_then(|parsed| required(&parsed))
-        .unwrap_or_default();
-    Ok(Pattern::Regex(regex, required))
-}
-
-/// Literals of which one must stand in every text that fits.
-fn required(expression: &Hir) -> Option<Vec<Vec<u8>>> {
-    match expression.kind() {
-        HirKind::Literal(literal) => Some(vec![literal.0.to_ascii_lowercase()]),
-        HirKind::Capture(capture) => required(&capture.sub),
-        HirKind::Repetition(repetition) if repetition.min > 0 => required(&repetition.sub),
-        HirKind::Concat(parts) => {
-            parts.iter().filter_map(required).max_by_key(|set| set.iter().map(Vec::len).min().unwrap_or_default())
-        }
-        HirKind::Alternation(branches) => {
-            let sets: Option<Vec<_>> = branches.iter().map(required).collect();
-            sets.map(|sets| sets.concat())
-        }
-        HirKind::Empty | HirKind::Class(_) | HirKind::Look(_) | HirKind::Repetition(_) => None,
-    }
+    Ok(Pattern::Regex(Box::new(Expression::new(&expression, flags)?)))
 }
 
 fn cidr(raw: &str) -> Result<IpNet, String> {

@@ -1,10 +1,10 @@
 //! A compiled rule against one event.
 //!
-//! Takes a [`Program`] and an [`Event`]; gives whether it matches. It allocates nothing and builds nothing: values are
-//! asked for when they are needed and the first answer that decides ends the work.
+//! Takes a [`Program`] and an [`Event`]; gives whether it matches. It builds nothing, and allocates nothing but to look for
+//! one long text of an event in another: values are asked for when they are needed, and the first answer that decides ends
+//! the work.
 
 pub(crate) mod explain;
-pub(crate) mod parts;
 pub(crate) mod text;
 mod time;
 
@@ -16,8 +16,10 @@ use crate::compile::value::Pattern;
 use crate::compile::{Expression, Item, Program, Test};
 use crate::event::{Event, Value};
 use crate::fields::Field;
+use crate::limits;
 use crate::syntax::condition::Condition;
-use text::Digits;
+use memchr::memmem;
+use text::{Digits, head};
 
 /// Whether the rule matches the event.
 pub(crate) fn matches<E: Event + ?Sized>(program: &Program, event: &E) -> bool {
@@ -68,7 +70,7 @@ fn of_all_text<E: Event + ?Sized>(test: &Test, event: &E) -> bool {
 }
 
 /// One of many values, or the only one.
-fn each<'a>(value: Value<'a>, test: &mut dyn FnMut(Value<'a>) -> bool) -> bool {
+pub(crate) fn each<'a>(value: Value<'a>, test: &mut dyn FnMut(Value<'a>) -> bool) -> bool {
     match value {
         Value::Many(spread) => spread.each(test),
         single => test(single),
@@ -104,7 +106,7 @@ fn fits<E: Event + ?Sized>(pattern: &Pattern, value: Value<'_>, text: &[u8], eve
         },
         Pattern::Float(number) => numeric(value, text).is_some_and(|value| same(value, *number)),
         Pattern::Text(pattern) => pattern.matches(text),
-        Pattern::Regex(regex, _) => regex.is_match(text),
+        Pattern::Regex(expression) => expression.matches(text),
         Pattern::Cidr(network) => address(value, text).is_some_and(|address| network.contains(&address)),
         Pattern::Compare(order, bound) => numeric(value, text).is_some_and(|value| ordered(*order, value, *bound)),
         Pattern::Time(part, number) => time::part(text, *part) == Some(*number),
@@ -129,7 +131,7 @@ fn ordered(order: Order, value: f64, bound: f64) -> bool {
 }
 
 /// A number, or text that is one.
-fn numeric(value: Value<'_>, text: &[u8]) -> Option<f64> {
+pub(crate) fn numeric(value: Value<'_>, text: &[u8]) -> Option<f64> {
     match value {
         Value::Int(number) => Some(number as f64),
         Value::Float(number) => Some(number),
@@ -163,12 +165,28 @@ fn refers<E: Event + ?Sized>(field: &Field, place: Place, cased: bool, text: &[u
             Place::Whole => same(text),
             Place::Start => text.get(..other.len()).is_some_and(same),
             Place::End => text.len().checked_sub(other.len()).is_some_and(|start| same(&text[start..])),
-            Place::Anywhere => other.is_empty() || text.windows(other.len()).any(same),
+            Place::Anywhere => contains(text, other, cased),
         }
     })
 }
 
-fn bool_text(yes: bool) -> &'static [u8] {
+/// Whether one text of an event stands in another. Both are as long as whoever sent the event wanted, so that comparing
+/// place by place is for short ones alone.
+fn contains(text: &[u8], other: &[u8], cased: bool) -> bool {
+    let text = head(text, limits::TEXT_BYTES);
+    if other.len() > text.len() {
+        return false;
+    }
+    if cased {
+        return memmem::find(text, other).is_some();
+    }
+    if other.len() <= limits::COMPARED_BYTES {
+        return other.is_empty() || text.windows(other.len()).any(|part| part.eq_ignore_ascii_case(other));
+    }
+    memmem::find(&text.to_ascii_lowercase(), &other.to_ascii_lowercase()).is_some()
+}
+
+pub(crate) fn bool_text(yes: bool) -> &'static [u8] {
     if yes { b"true" } else { b"false" }
 }
 

@@ -6,7 +6,10 @@
 
 use std::fmt;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
 use memchr::{memchr2_iter, memmem};
+
+use crate::limits;
 
 /// One piece of a pattern.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +37,25 @@ enum Shape {
     Exact(Box<[u8]>),
     Prefix(Box<[u8]>),
     Suffix(Box<[u8]>),
-    Contains(Box<[u8]>),
-    Glob(Box<[Box<[Atom]>]>),
+    Contains(Literal),
+    Glob(Box<[Segment]>),
+}
+
+/// What stands between two stars, with the literal that it begins with, if it does.
+#[derive(Debug, Clone)]
+struct Segment {
+    atoms: Box<[Atom]>,
+    first: Option<Literal>,
+}
+
+/// Bytes that are looked for.
+#[derive(Debug, Clone)]
+struct Literal {
+    bytes: Box<[u8]>,
+    /// The position of the byte that texts have least often: places are looked for by it.
+    rare: usize,
+    /// For long ones: comparing at each place of a text would cost the product of both lengths.
+    automaton: Option<AhoCorasick>,
 }
 
 impl TextPattern {
@@ -47,8 +67,8 @@ impl TextPattern {
             [Atom::Bytes(bytes)] => Shape::Exact(std::mem::take(bytes).into()),
             [Atom::Bytes(bytes), Atom::Any] => Shape::Prefix(std::mem::take(bytes).into()),
             [Atom::Any, Atom::Bytes(bytes)] => Shape::Suffix(std::mem::take(bytes).into()),
-            [Atom::Any, Atom::Bytes(bytes), Atom::Any] => Shape::Contains(std::mem::take(bytes).into()),
-            _ => Shape::Glob(atoms.split(|atom| *atom == Atom::Any).map(Into::into).collect()),
+            [Atom::Any, Atom::Bytes(bytes), Atom::Any] => Shape::Contains(Literal::new(std::mem::take(bytes), cased)),
+            _ => Shape::Glob(atoms.split(|atom| *atom == Atom::Any).map(|atoms| Segment::new(atoms, cased)).collect()),
         };
         Self { cased, shape }
     }
@@ -61,7 +81,7 @@ impl TextPattern {
             Shape::Suffix(bytes) => {
                 text.len().checked_sub(bytes.len()).is_some_and(|start| self.starts(&text[start..], bytes))
             }
-            Shape::Contains(bytes) => self.find(text, bytes).is_some(),
+            Shape::Contains(literal) => self.find(text, literal).is_some(),
             Shape::Glob(segments) => self.glob(text, segments),
         }
     }
@@ -69,12 +89,22 @@ impl TextPattern {
     /// The longest literal without which no text fits, in lower case.
     pub(crate) fn literal(&self) -> Option<Vec<u8>> {
         let bytes = match &self.shape {
-            Shape::Exact(bytes) | Shape::Prefix(bytes) | Shape::Suffix(bytes) | Shape::Contains(bytes) => &bytes[..],
-            Shape::Glob(segments) => (segments.iter().flatten())
+            Shape::Exact(bytes) | Shape::Prefix(bytes) | Shape::Suffix(bytes) => &bytes[..],
+            Shape::Contains(literal) => &literal.bytes[..],
+            Shape::Glob(segments) => (segments.iter().flat_map(|segment| &segment.atoms))
                 .filter_map(|atom| if let Atom::Bytes(bytes) = atom { Some(&bytes[..]) } else { None })
                 .max_by_key(|bytes| bytes.len())?,
         };
         Some(bytes.to_ascii_lowercase()).filter(|bytes| !bytes.is_empty())
+    }
+
+    /// About how many bytes it takes beside its own.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.shape {
+            Shape::Exact(bytes) | Shape::Prefix(bytes) | Shape::Suffix(bytes) => bytes.len(),
+            Shape::Contains(literal) => literal.size(),
+            Shape::Glob(segments) => segments.iter().map(Segment::size).sum(),
+        }
     }
 
     fn starts(&self, text: &[u8], bytes: &[u8]) -> bool {
@@ -82,43 +112,47 @@ impl TextPattern {
         if self.cased { head == bytes } else { head.eq_ignore_ascii_case(bytes) }
     }
 
-    fn find(&self, text: &[u8], bytes: &[u8]) -> Option<usize> {
+    fn find(&self, text: &[u8], literal: &Literal) -> Option<usize> {
+        let (text, bytes) = (head(text, limits::TEXT_BYTES), &literal.bytes);
+        if let Some(automaton) = &literal.automaton {
+            return automaton.find(text).map(|found| found.start());
+        }
         if self.cased {
             return memmem::find(text, bytes);
         }
-        let Some(&first) = bytes.first() else { return Some(0) };
+        let Some(&rare) = bytes.get(literal.rare) else { return Some(0) };
         let last = text.len().checked_sub(bytes.len())?;
-        memchr2_iter(first, first.to_ascii_uppercase(), &text[..=last])
+        memchr2_iter(rare, rare.to_ascii_uppercase(), &text[literal.rare..=last + literal.rare])
             .find(|&start| self.starts(&text[start..], bytes))
     }
 
     /// Segments between stars, each at its leftmost place: a later place never fits where the leftmost does not.
-    fn glob(&self, text: &[u8], segments: &[Box<[Atom]>]) -> bool {
+    fn glob(&self, text: &[u8], segments: &[Segment]) -> bool {
         let Some((first, rest)) = segments.split_first() else { return text.is_empty() };
-        let Some(mut at) = self.segment(text, 0, first) else { return false };
+        let Some(mut at) = self.segment(text, 0, &first.atoms) else { return false };
         let Some((last, middle)) = rest.split_last() else { return at == text.len() };
         for segment in middle {
             let Some(end) = self.leftmost(text, at, segment) else { return false };
             at = end;
         }
-        let shortest: usize = last.iter().map(Atom::shortest).sum();
-        let longest: usize = last.iter().map(Atom::longest).sum();
+        let shortest: usize = last.atoms.iter().map(Atom::shortest).sum();
+        let longest: usize = last.atoms.iter().map(Atom::longest).sum();
         let Some(latest) = text.len().checked_sub(shortest) else { return false };
         let earliest = at.max(text.len().saturating_sub(longest));
-        (earliest..=latest).any(|start| self.segment(text, start, last) == Some(text.len()))
+        (earliest..=latest).any(|start| self.segment(text, start, &last.atoms) == Some(text.len()))
     }
 
     /// Where the segment's first occurrence from `start` on ends.
-    fn leftmost(&self, text: &[u8], mut start: usize, segment: &[Atom]) -> Option<usize> {
+    fn leftmost(&self, text: &[u8], mut start: usize, segment: &Segment) -> Option<usize> {
         loop {
-            if let Some(Atom::Bytes(bytes)) = segment.first() {
-                start += self.find(text.get(start..)?, bytes)?;
+            if let Some(literal) = &segment.first {
+                start += self.find(text.get(start..)?, literal)?;
             }
-            if let Some(end) = self.segment(text, start, segment) {
+            if let Some(end) = self.segment(text, start, &segment.atoms) {
                 return Some(end);
             }
             start += 1;
-            if start > text.len() {
+            if start > text.len().min(limits::TEXT_BYTES) {
                 return None;
             }
         }
@@ -139,6 +173,44 @@ impl TextPattern {
     }
 }
 
+impl Literal {
+    fn new(bytes: Vec<u8>, cased: bool) -> Self {
+        // Where case counts, the search is linear by itself.
+        let long = !cased && bytes.len() > limits::COMPARED_BYTES;
+        let mut builder = AhoCorasick::builder();
+        let builder = builder.ascii_case_insensitive(true).kind(Some(AhoCorasickKind::ContiguousNFA));
+        let automaton = if long { builder.build([&bytes]).ok() } else { None };
+        let rare = (0..bytes.len()).min_by_key(|at| commonness(bytes[*at])).unwrap_or_default();
+        Self { bytes: bytes.into(), rare, automaton }
+    }
+
+    fn size(&self) -> usize {
+        self.bytes.len() + self.automaton.as_ref().map_or(0, AhoCorasick::memory_usage)
+    }
+}
+
+/// How often command lines and paths have a byte, about.
+fn commonness(byte: u8) -> u8 {
+    const COMMON: &[u8] = b" /etasinor-.lcdpumhbfgy_kvw0123=:\"',";
+    let rank = COMMON.iter().position(|common| *common == byte.to_ascii_lowercase());
+    rank.map_or(0, |rank| u8::try_from(COMMON.len() - rank).unwrap_or(u8::MAX))
+}
+
+impl Segment {
+    fn new(atoms: &[Atom], cased: bool) -> Self {
+        let first = match atoms.first() {
+            Some(Atom::Bytes(bytes)) => Some(Literal::new(bytes.clone(), cased)),
+            _ => None,
+        };
+        Self { atoms: atoms.into(), first }
+    }
+
+    fn size(&self) -> usize {
+        let atom = |atom: &Atom| size_of::<Atom>() + if let Atom::Bytes(bytes) = atom { bytes.len() } else { 0 };
+        self.atoms.iter().map(atom).sum::<usize>() + self.first.as_ref().map_or(0, Literal::size)
+    }
+}
+
 impl Atom {
     fn shortest(&self) -> usize {
         match self {
@@ -156,6 +228,11 @@ impl Atom {
             Atom::Any => 0,
         }
     }
+}
+
+/// The beginning of a text, where it is longer than what is looked at.
+pub(crate) fn head(text: &[u8], bytes: usize) -> &[u8] {
+    text.get(..bytes).unwrap_or(text)
 }
 
 /// The length of the first character, or 1 for a byte that starts none.

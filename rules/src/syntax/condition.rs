@@ -3,7 +3,7 @@
 //! Takes the text of a condition and the names of the detection's parts; gives a tree over their positions.
 //! Precedence is `not`, `and`, `or`. It never accepts a name that does not exist.
 
-use crate::error::{Fault, allowed};
+use crate::error::allowed;
 use crate::limits;
 
 /// A condition over the parts of a detection, by position.
@@ -18,18 +18,30 @@ pub(crate) enum Condition {
 const GRAMMAR: &str = "allowed are names, `and`, `or`, `not`, brackets, and `1 of`, `any of` or `all of` before `them` \
                        or a name with `*`";
 
-/// Parses one condition of the given line.
-pub(crate) fn parse(text: &str, names: &[&str], line: u32) -> Result<Condition, Fault> {
-    let fault = |message: String| Fault::new(line, "detection.condition", message);
+/// Parses one condition; an error says what is wrong with it.
+pub(crate) fn parse(text: &str, names: &[&str]) -> Result<Condition, String> {
     if text.len() > limits::CONDITION_BYTES {
-        return Err(fault(format!("longer than {} bytes", limits::CONDITION_BYTES)));
+        return Err(format!("longer than {} bytes", limits::CONDITION_BYTES));
     }
-    let tokens = tokens(text).map_err(fault)?;
-    let mut parser = Parser { tokens: &tokens, next: 0, names, depth: 0 };
-    let condition = parser.any().map_err(fault)?;
+    let tokens = tokens(text)?;
+    let mut parser = Parser { tokens: &tokens, next: 0, names, depth: 0, parts: 0 };
+    let condition = parser.any()?;
     match parser.peek() {
         None => Ok(condition),
-        Some(token) => Err(fault(format!("did not expect `{token}` here; {GRAMMAR}"))),
+        Some(token) => Err(format!("did not expect `{token}` here; {GRAMMAR}")),
+    }
+}
+
+impl Condition {
+    /// The same condition over parts that stand `by` places further on.
+    pub(crate) fn moved(self, by: usize) -> Self {
+        let all = |many: Vec<Self>| many.into_iter().map(|one| one.moved(by)).collect();
+        match self {
+            Condition::Part(part) => Condition::Part(part + by),
+            Condition::All(many) => Condition::All(all(many)),
+            Condition::Any(many) => Condition::Any(all(many)),
+            Condition::Not(inner) => Condition::Not(Box::new(inner.moved(by))),
+        }
     }
 }
 
@@ -59,6 +71,8 @@ struct Parser<'a> {
     next: usize,
     names: &'a [&'a str],
     depth: usize,
+    /// Named so far.
+    parts: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -113,9 +127,17 @@ impl<'a> Parser<'a> {
             return self.quantified(token);
         }
         match self.names.iter().position(|name| *name == token) {
-            Some(part) => Ok(Condition::Part(part)),
+            Some(part) => self.named(1).map(|()| Condition::Part(part)),
             None => Err(format!("no part is named `{token}`: there are {}", allowed(self.names.iter().copied()))),
         }
+    }
+
+    fn named(&mut self, parts: usize) -> Result<(), String> {
+        self.parts += parts;
+        if self.parts > limits::CONDITION_PARTS {
+            return Err(format!("names more than {} parts", limits::CONDITION_PARTS));
+        }
+        Ok(())
     }
 
     fn quantified(&mut self, quantifier: &str) -> Result<Condition, String> {
@@ -136,6 +158,7 @@ impl<'a> Parser<'a> {
             let names = allowed(self.names.iter().copied());
             return Err(format!("`{quantifier} of {pattern}` names no part: there are {names}"));
         }
+        self.named(parts.len())?;
         Ok(one_or(parts, if every { Condition::All } else { Condition::Any }))
     }
 }

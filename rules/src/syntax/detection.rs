@@ -7,18 +7,18 @@ use super::yaml::{Kind, Node, Scalar};
 use crate::error::Fault;
 
 /// All of a rule that decides whether it matches.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) struct Detection {
     /// In the order of the file; conditions name them by position.
     pub(crate) parts: Vec<Search>,
-    /// Of each part, what the file calls it.
-    pub(crate) names: Vec<Box<str>>,
+    /// What the file calls each part.
+    pub(crate) names: Vec<String>,
     /// Several conditions are alternatives.
     pub(crate) condition: Condition,
 }
 
 /// A part of a detection, or a piece of one.
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 pub(crate) enum Search {
     All(Vec<Search>),
     Any(Vec<Search>),
@@ -36,15 +36,24 @@ pub(crate) struct Item {
     pub(crate) values: Vec<(u32, Scalar)>,
 }
 
-pub(crate) fn parse(node: &Node) -> Result<Detection, Fault> {
+/// Two items are equal when they ask for the same; where they stand in their files counts for nothing.
+impl PartialEq for Item {
+    fn eq(&self, other: &Self) -> bool {
+        let values = |item: &Self| item.values.iter().map(|(_, value)| value.clone()).collect::<Vec<_>>();
+        self.field == other.field && values(self) == values(other)
+    }
+}
+
+/// Reads the map under `place`, the key that stands before each path in messages.
+pub(crate) fn parse(node: &Node, place: &str) -> Result<Detection, Fault> {
     let Kind::Map(entries) = &node.kind else {
-        return Err(Fault::new(node.line, "detection", format!("must be a map, not {}", node.what())));
+        return Err(Fault::new(node.line, place, format!("must be a map, not {}", node.what())));
     };
     let mut names = Vec::new();
     let mut parts = Vec::new();
     let mut conditions = None;
     for (key, node) in entries {
-        let path = format!("detection.{}", key.text);
+        let path = format!("{place}.{}", key.text);
         match key.text.as_str() {
             "condition" => conditions = Some(node),
             "timeframe" => {
@@ -56,17 +65,19 @@ pub(crate) fn parse(node: &Node) -> Result<Detection, Fault> {
             }
         }
     }
-    let conditions = conditions
-        .ok_or_else(|| Fault::new(node.line, "detection.condition", "is missing: it says which parts must match"))?;
-    let condition = all_conditions(conditions, &names)?;
-    Ok(Detection { parts, names: names.into_iter().map(Box::from).collect(), condition })
+    let key = format!("{place}.condition");
+    let conditions =
+        conditions.ok_or_else(|| Fault::new(node.line, key.as_str(), "is missing: it says which parts must match"))?;
+    let condition = all_conditions(conditions, &names, &key)?;
+    Ok(Detection { parts, names: names.into_iter().map(str::to_owned).collect(), condition })
 }
 
-fn all_conditions(node: &Node, names: &[&str]) -> Result<Condition, Fault> {
-    let texts = values(node, "detection.condition")?;
+fn all_conditions(node: &Node, names: &[&str], key: &str) -> Result<Condition, Fault> {
+    let texts = values(node, key)?;
     let mut parsed = Vec::new();
     for (line, text) in &texts {
-        parsed.push(condition::parse(&text.raw, names, *line)?);
+        let condition = condition::parse(&text.raw, names);
+        parsed.push(condition.map_err(|message| Fault::new(*line, key, message))?);
     }
     Ok(Condition::Any(parsed))
 }
@@ -112,7 +123,7 @@ fn keywords(values: Vec<(u32, Scalar)>, key: &str) -> Search {
     Search::Item(Item { line, key: key.to_owned(), field: String::new(), values })
 }
 
-fn values(node: &Node, key: &str) -> Result<Vec<(u32, Scalar)>, Fault> {
+pub(super) fn values(node: &Node, key: &str) -> Result<Vec<(u32, Scalar)>, Fault> {
     match &node.kind {
         Kind::Scalar(value) => Ok(vec![(node.line, value.clone())]),
         Kind::List(items) if items.is_empty() => Err(empty(node, key)),

@@ -104,7 +104,7 @@ fn example(node: &Node, key: &str, matches: bool) -> Result<Example, Fault> {
 }
 
 /// YAML as JSON. Its depth is that of the document, which is bounded.
-fn json(node: &Node) -> Json {
+pub(super) fn json(node: &Node) -> Json {
     match &node.kind {
         Kind::Map(entries) => {
             Json::Object(entries.iter().map(|(key, value)| (key.text.clone(), json(value))).collect::<Map<_, _>>())

@@ -29,7 +29,7 @@ pub(crate) struct Key {
 }
 
 /// A scalar as written; only a plain one can be anything but text.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Scalar {
     pub(crate) raw: String,
     pub(crate) plain: bool,

@@ -22,3 +22,25 @@ pub(crate) fn lines(name: &str) -> Vec<serde_json::Value> {
     let text = std::fs::read_to_string(path).expect("a sample is readable");
     text.lines().map(|line| serde_json::from_str(line).expect("a sample has one JSON value a line")).collect()
 }
+
+/// The lines of every `.jsonl` under a folder of samples.
+#[allow(dead_code, reason = "each test binary compiles this module and uses what it needs")]
+pub(crate) fn every_line(name: &str) -> Vec<serde_json::Value> {
+    let mut folders: Vec<_> = sample(name).into_iter().collect();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a sample folder is readable") {
+            let path = entry.expect("a sample folder is readable").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "jsonl") {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    let texts = files.into_iter().map(|file| std::fs::read_to_string(file).expect("a sample is readable"));
+    texts
+        .flat_map(|text| text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect::<Vec<_>>())
+        .collect()
+}

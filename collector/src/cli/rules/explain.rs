@@ -80,6 +80,12 @@ fn find(engine: &Engine, id: &str) -> Result<RuleIndex> {
     match (like.next(), like.next()) {
         (Some((rule, _)), None) => Ok(rule),
         (Some(_), Some(_)) => bail!("{} begins more than one id", printable(id)),
+        _ if engine.correlations().any(|(_, one)| one.rule.id.starts_with(&lower)) => {
+            bail!(
+                "{} is a correlation: explain the rules that it is of, which `mayfly rules show` names",
+                printable(id)
+            )
+        }
         _ => bail!("there is no rule {}: `mayfly rules list` names them", printable(id)),
     }
 }
@@ -158,7 +164,7 @@ fn explain_all(engine: &Engine, one: &Asked, event: &JsonEvent<'_>, source: &Log
     say::line(&format!("{} ({}): {number}", printable(&one.name), printable(&sources::words(source))))?;
     for rule in matches {
         say::line(&format!("\n{}", head(engine, rule)))?;
-        say::line(&matching(&engine.parts(rule, event)))?;
+        say::line(&matching(&engine.explain_parts(rule, event)))?;
     }
     Ok(())
 }
@@ -184,10 +190,10 @@ fn explain_rule(
     let word = if matched { say::level_word("matches", "high") } else { say::bold("does not match") };
     say::line(&format!("{}: {word}\n{}", printable(&one.name), head(engine, index)))?;
     if !rule.source.applies_to(source) {
-        let (asks, is) = (source_words(&rule.source), sources::words(source));
+        let (asks, is) = (source_words(engine, rule), sources::words(source));
         say::line(&format!("  the rule is about {}, the event is of {}", printable(&asks), printable(&is)))?;
     }
-    let parts = engine.parts(index, event);
+    let parts = engine.explain_parts(index, event);
     say::line(&format!("{}\n", if matched { matching(&parts) } else { parts_text(&parts) }))
 }
 
@@ -200,15 +206,15 @@ fn head(engine: &Engine, rule: RuleIndex) -> String {
 fn explained(engine: &Engine, rule: RuleIndex, event: &JsonEvent<'_>, matches: bool) -> Value {
     let mut told = summary(engine.rule(rule));
     told["matches"] = json!(matches);
-    told["parts"] = parts_json(&engine.parts(rule, event));
+    told["parts"] = parts_json(&engine.explain_parts(rule, event));
     told
 }
 
 /// Of a rule that matches: the parts that hold with the fields that decided, and in a word those that do not.
 fn matching(parts: &[Part]) -> String {
-    let mut lines: Vec<_> = parts.iter().filter(|part| part.holds).flat_map(part_lines).collect();
+    let mut lines: Vec<_> = parts.iter().filter(|part| part.matches).flat_map(part_lines).collect();
     for (excludes, head) in [(false, "not needed"), (true, "filters, none of which holds")] {
-        let names = parts.iter().filter(|part| !part.holds && part.excludes == excludes);
+        let names = parts.iter().filter(|part| !part.matches && part.excludes == excludes);
         let names: Vec<_> = names.map(|part| printable(&part.name)).collect();
         if !names.is_empty() {
             lines.push(format!("  {head}: {}", names.join(", ")));
@@ -223,7 +229,7 @@ pub(super) fn parts_text(parts: &[Part]) -> String {
 }
 
 fn part_lines(part: &Part) -> Vec<String> {
-    let role = match (part.holds, part.excludes) {
+    let role = match (part.matches, part.excludes) {
         (true, false) => "holds",
         (true, true) => "holds, and excludes the event",
         (false, true) => "does not hold, as it should not",
@@ -231,9 +237,9 @@ fn part_lines(part: &Part) -> Vec<String> {
     };
     let field = |field: &str| if field.is_empty() { "any text".to_owned() } else { printable(field) };
     let mut lines = vec![printable(&format!("  {}: {role}", part.name))];
-    lines.extend(part.matched.iter().map(|one| format!("      {} = {}", field(&one.field), value(&one.value))));
+    lines.extend(part.fitting.iter().map(|one| format!("      {} = {}", field(&one.field), value(&one.value))));
     // A filter that does not hold decides nothing against the rule: what it lacks would only be noise.
-    for one in part.unmet.iter().filter(|_| !part.excludes) {
+    for one in part.unfitting.iter().filter(|_| !part.excludes) {
         let values: Vec<_> = one.values.iter().map(|one| value(one)).collect();
         lines.push(match (one.field.as_str(), values.is_empty()) {
             ("", _) => "      no text has what is asked".to_owned(),
@@ -247,14 +253,14 @@ fn part_lines(part: &Part) -> Vec<String> {
 /// The same for machines.
 pub(super) fn parts_json(parts: &[Part]) -> Value {
     let part = |part: &Part| {
-        let matched = part.matched.iter().map(|one| json!({"field": one.field, "value": Raw(one.value.clone())}));
-        let unmet = part.unmet.iter().map(|one| {
+        let matched = part.fitting.iter().map(|one| json!({"field": one.field, "value": Raw(one.value.clone())}));
+        let unmet = part.unfitting.iter().map(|one| {
             let values: Vec<_> = one.values.iter().cloned().map(Raw).collect();
             json!({"field": one.field, "values": values})
         });
         json!({
             "part": part.name,
-            "holds": part.holds,
+            "holds": part.matches,
             "excludes": part.excludes,
             "matched": matched.collect::<Vec<_>>(),
             "unmet": unmet.collect::<Vec<_>>(),

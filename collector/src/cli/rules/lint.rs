@@ -4,12 +4,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use rules::Rule;
+use rules::{Engine, Rule};
 use serde_json::{Value, json};
 
-use super::{count, printable};
+use super::{Wanted, all_rules, count, engine, printable};
 use crate::cli::say;
-use crate::rule_files::{Loaded, RuleFiles};
+use crate::rule_files::Loaded;
 
 /// Something to put right.
 struct Fault {
@@ -20,8 +20,8 @@ struct Fault {
 }
 
 /// Prints what is wrong.
-pub(super) fn lint(added: &[PathBuf], paths: &[PathBuf], json: bool) -> Result<()> {
-    let files = RuleFiles::read(if paths.is_empty() { added } else { paths });
+pub(super) fn lint(wanted: &Wanted, paths: &[PathBuf], json: bool) -> Result<()> {
+    let files = wanted.files(paths);
     if !paths.is_empty() && files.is_empty() && files.problems.is_empty() {
         let names: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
         bail!("no .yml or .yaml file below {}", names.join(", "));
@@ -33,10 +33,9 @@ pub(super) fn lint(added: &[PathBuf], paths: &[PathBuf], json: bool) -> Result<(
         message: problem.what.clone(),
     });
     let unread: Vec<_> = unread.collect();
-    let load = || if paths.is_empty() { files.load_over_embedded() } else { files.load() };
-    let loaded = say::while_working("loads rules", load);
+    let loaded = engine(files, paths);
     let errors: Vec<_> = unread.into_iter().chain(refused(&loaded)).collect();
-    let warnings: Vec<_> = loaded.engine.rules().flat_map(|(_, rule)| warnings(rule)).collect();
+    let warnings = all_warnings(&loaded.engine);
     if json {
         let errors = errors.iter().map(|fault| told(fault, "error"));
         errors
@@ -57,16 +56,27 @@ fn refused(loaded: &Loaded) -> impl Iterator<Item = Fault> {
     })
 }
 
-/// What a rule in our own form should say and does not. Rules of other collections are held to their own form.
-fn warnings(rule: &Rule) -> Vec<Fault> {
-    let own = !rule.why.is_empty() || !rule.examples.is_empty();
+fn all_warnings(engine: &Engine) -> Vec<Fault> {
+    let proofs = |rule: &Rule| rule.examples.iter().map(|one| one.matches).collect::<Vec<_>>();
+    let rules = engine.rules().flat_map(|(_, rule)| warnings(rule, &proofs(rule)));
+    let correlations = engine.correlations().flat_map(|(_, one)| {
+        let proofs: Vec<_> = one.timelines.iter().map(|timeline| timeline.matches).collect();
+        warnings(&one.rule, &proofs)
+    });
+    rules.chain(correlations).collect()
+}
+
+/// What a rule in our own form should say and does not; `proofs` says of each example whether it must match. Rules of other collections are
+/// held to their own form.
+fn warnings(rule: &Rule, proofs: &[bool]) -> Vec<Fault> {
+    let own = !rule.why.is_empty() || !proofs.is_empty();
     let lacks = [
         (rule.why.is_empty(), "mayfly.why", "is missing: the report says it to people"),
         (rule.false_positives.is_empty(), "falsepositives", "is missing: what else could explain a match?"),
         (rule.description.is_empty(), "description", "is missing: what does it look for?"),
         (rule.techniques.is_empty(), "tags", "name no ATT&CK technique, as `attack.t1552.005`"),
-        (!rule.examples.iter().any(|one| one.matches), "mayfly.match", "needs at least one event"),
-        (!rule.examples.iter().any(|one| !one.matches), "mayfly.near_miss", "needs at least one event"),
+        (!proofs.contains(&true), "mayfly.match", "needs at least one example"),
+        (!proofs.contains(&false), "mayfly.near_miss", "needs at least one example"),
     ];
     let lacks = lacks.into_iter().filter(|(lacks, _, _)| own && *lacks);
     let fault = |(_, key, message): (bool, &str, &str)| Fault {
@@ -102,7 +112,7 @@ fn print(loaded: &Loaded, errors: &[Fault], warnings: &[Fault]) -> Result<()> {
     }
     say::line(&format!(
         "{} in {}: {}, {}",
-        count(loaded.engine.rules().len(), "rule"),
+        count(all_rules(&loaded.engine).count(), "rule"),
         count(loaded.texts.len(), "file"),
         count(errors.len(), "error"),
         count(warnings.len(), "warning")
@@ -121,8 +131,7 @@ mod tests {
         let keys = |text: &str| {
             let (engine, errors) = rules::Engine::load([("r.yml", text)]);
             assert!(errors.is_empty(), "{errors:?}");
-            let faults: Vec<_> = engine.rules().flat_map(|(_, rule)| warnings(rule)).collect();
-            faults.into_iter().map(|fault| fault.key).collect::<Vec<_>>()
+            all_warnings(&engine).into_iter().map(|fault| fault.key).collect::<Vec<_>>()
         };
         assert_eq!(keys(OWN), ["falsepositives", "description", "tags"]);
         let (public, _) = OWN.split_once("mayfly").expect("it has our key");
@@ -131,14 +140,15 @@ mod tests {
 
     #[test]
     fn a_broken_rule_is_an_error_and_the_built_in_ones_are_none() {
-        assert!(lint(&[], &[], true).is_ok());
+        assert!(lint(&Wanted::nothing_added(), &[], true).is_ok());
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("good.yml"), OWN).expect("a file of our own");
-        assert!(lint(&[], &[folder.path().to_owned()], true).is_ok());
+        assert!(lint(&Wanted::nothing_added(), &[folder.path().to_owned()], true).is_ok());
         std::fs::write(folder.path().join("broken.yml"), "title: [").expect("a file of our own");
-        let said = lint(&[], &[folder.path().to_owned()], true).expect_err("one is broken").to_string();
+        let said =
+            lint(&Wanted::nothing_added(), &[folder.path().to_owned()], true).expect_err("one is broken").to_string();
         assert_eq!(said, "1 error");
-        let absent = lint(&[], &[folder.path().join("absent")], true);
+        let absent = lint(&Wanted::nothing_added(), &[folder.path().join("absent")], true);
         assert!(absent.is_err());
     }
 }

@@ -2,10 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
-use rules::{Level, Rule};
+use rules::{Engine, Level, Rule};
+use serde_json::{Value, json};
 
 use super::sources;
-use super::{count, printable, source_words, summary};
+use super::{all_rules, correlates, count, printable, source_words, sources_of, summary};
 use crate::cli::say;
 use crate::rule_files::Loaded;
 
@@ -29,9 +30,10 @@ fn level(word: &str) -> Result<Level, String> {
 }
 
 impl Wanted {
-    fn fits(&self, rule: &Rule) -> bool {
+    fn fits(&self, engine: &Engine, rule: &Rule) -> bool {
+        let about = |word| sources_of(engine, rule).into_iter().any(|source| sources::names(word, source));
         self.level.is_none_or(|level| rule.level >= level)
-            && self.source.as_deref().is_none_or(|word| sources::names(word, &rule.source))
+            && self.source.as_deref().is_none_or(about)
             && self.technique.as_deref().is_none_or(|wanted| rule.techniques.iter().any(|id| below(id, wanted)))
     }
 }
@@ -44,13 +46,13 @@ fn below(id: &str, wanted: &str) -> bool {
 
 /// Prints them.
 pub(super) fn list(loaded: &Loaded, wanted: &Wanted, json: bool) -> Result<()> {
-    let all = loaded.engine.rules().len();
-    let rules: Vec<&Rule> = loaded.engine.rules().map(|(_, rule)| rule).filter(|rule| wanted.fits(rule)).collect();
+    let engine = &loaded.engine;
+    let rules: Vec<&Rule> = all_rules(engine).filter(|rule| wanted.fits(engine, rule)).collect();
     if json {
-        return rules.iter().try_for_each(|rule| say::json_line(&summary(rule)));
+        return rules.iter().try_for_each(|rule| say::json_line(&told(engine, rule)));
     }
     if rules.is_empty() {
-        let products = sources::products(loaded.engine.rules().map(|(_, rule)| &rule.source));
+        let products = sources::products(engine.rules().map(|(_, rule)| &rule.source));
         return say::line(&format!("No rule is like that. Rules are about {}.", products.join(", ")));
     }
     let mut table = say::table(&["level", "id", "title", "log source", "techniques"]);
@@ -60,13 +62,22 @@ pub(super) fn list(loaded: &Loaded, wanted: &Wanted, json: bool) -> Result<()> {
             say::level_cell(rule.level.name()),
             printable(&rule.id).into(),
             printable(&rule.title).into(),
-            printable(&source_words(&rule.source)).into(),
+            printable(&source_words(engine, rule)).into(),
             printable(&rule.techniques.join(" ")).into(),
         ]);
     }
     say::line(&table.to_string())?;
+    let all = all_rules(engine).count();
     let of = if rules.len() == all { String::new() } else { format!(" of {all}") };
     say::line(&format!("{}{of}. `mayfly rules show ID` says all of one.", count(rules.len(), "rule")))
+}
+
+fn told(engine: &Engine, rule: &Rule) -> Value {
+    let mut told = summary(rule);
+    if let Some(kind) = correlates(engine, rule) {
+        told["correlation"] = json!(kind);
+    }
+    told
 }
 
 #[cfg(test)]
@@ -77,11 +88,13 @@ mod tests {
         let rules = "title: A\nlevel: high\ntags: [attack.t1552.005]\nlogsource: {product: aws, service: cloudtrail}\n\
                      detection: {s: {a: b}, condition: s}\n---\n\
                      title: B\nlevel: low\ntags: [attack.t1552]\nlogsource: {product: azure, service: signinlogs}\n\
-                     detection: {s: {a: b}, condition: s}\n";
+                     detection: {s: {a: b}, condition: s}\n---\n\
+                     title: C\nlevel: critical\ncorrelation: {type: event_count, rules: [B], group-by: [u], timespan: 1m, \
+                     condition: {gte: 3}}\n";
         let (engine, errors) = rules::Engine::load([("r.yml", rules)]);
         assert!(errors.is_empty(), "{errors:?}");
-        let fits = |title: &&str| engine.find(title).is_some_and(|rule| wanted.fits(engine.rule(rule)));
-        ["A", "B"].into_iter().filter(fits).collect()
+        let fits = |title: &&str| all_rules(&engine).any(|rule| rule.title == **title && wanted.fits(&engine, rule));
+        ["A", "B", "C"].into_iter().filter(fits).collect()
     }
 
     fn wanted(source: Option<&str>, level: Option<Level>, technique: Option<&str>) -> Wanted {
@@ -90,10 +103,10 @@ mod tests {
 
     #[test]
     fn rules_are_chosen_by_source_level_and_technique() {
-        assert_eq!(found(&wanted(None, None, None)), ["A", "B"]);
+        assert_eq!(found(&wanted(None, None, None)), ["A", "B", "C"]);
         assert_eq!(found(&wanted(Some("AWS"), None, None)), ["A"]);
-        assert_eq!(found(&wanted(Some("entra"), None, None)), ["B"]);
-        assert_eq!(found(&wanted(None, Some(Level::Medium), None)), ["A"]);
+        assert_eq!(found(&wanted(Some("entra"), None, None)), ["B", "C"]);
+        assert_eq!(found(&wanted(None, Some(Level::Medium), None)), ["A", "C"]);
         assert_eq!(found(&wanted(None, None, Some("t1552"))), ["A", "B"]);
         assert_eq!(found(&wanted(None, None, Some("T1552.005"))), ["A"]);
         assert!(found(&wanted(None, None, Some("T155"))).is_empty());

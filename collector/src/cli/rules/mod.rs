@@ -16,7 +16,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use collector_core::model::event::Raw;
-use rules::{Rule, RuleSource};
+use rules::correlate::Target;
+use rules::{Engine, Rule, RuleSource};
 use serde_json::{Value, json};
 
 use super::{examples, say};
@@ -28,6 +29,9 @@ pub struct Wanted {
     /// Add the rules of this folder to the built-in ones; a file of the same path replaces a built-in one. Can be given several times.
     #[arg(long = "rules", global = true, value_name = "DIR")]
     added: Vec<PathBuf>,
+    /// Lists of values for rules with `expand`: a file with a map `placeholders`. Can be given several times.
+    #[arg(long, global = true, value_name = "FILE")]
+    placeholders: Vec<PathBuf>,
     #[command(subcommand)]
     command: RulesCommand,
 }
@@ -72,37 +76,39 @@ enum RulesCommand {
 
 /// Does what was asked.
 pub(crate) fn run(wanted: &Wanted, json: bool) -> Result<()> {
-    let added = &wanted.added;
     match &wanted.command {
-        RulesCommand::List(filter) => list::list(&load(added), filter, json),
-        RulesCommand::Show { which } => show::show(added, which, json),
-        RulesCommand::Lint { paths } => lint::lint(added, paths, json),
-        RulesCommand::Test { paths, data: None } => prove::prove(&alone(added, paths), json),
-        RulesCommand::Test { paths, data: Some(folder) } => data::test(&alone(added, paths), folder, json),
-        RulesCommand::Explain(asked) => explain::explain(&load(added), asked, json),
-        RulesCommand::Navigator => navigator::layer(&load(added)),
+        RulesCommand::List(filter) => list::list(&wanted.load(&[]), filter, json),
+        RulesCommand::Show { which } => show::show(wanted, which, json),
+        RulesCommand::Lint { paths } => lint::lint(wanted, paths, json),
+        RulesCommand::Test { paths, data: None } => prove::prove(&wanted.load(paths), json),
+        RulesCommand::Test { paths, data: Some(folder) } => data::test(&wanted.load(paths), folder, json),
+        RulesCommand::Explain(asked) => explain::explain(&wanted.load(&[]), asked, json),
+        RulesCommand::Navigator => navigator::layer(&wanted.load(&[])),
     }
 }
 
-/// The embedded rules with those of folders. What cannot be used is said beside the answer.
-fn load(added: &[PathBuf]) -> Loaded {
-    let files = RuleFiles::read(added);
-    let unread: Vec<_> = files.problems.iter().map(ToString::to_string).collect();
-    let loaded = say::while_working("loads rules", || files.load_over_embedded());
-    left_out(&unread, &loaded);
-    loaded
+impl Wanted {
+    /// The files of these paths, or else of the folders that are added; value lists with both.
+    fn files(&self, paths: &[PathBuf]) -> RuleFiles {
+        let mut files = RuleFiles::read(if paths.is_empty() { &self.added } else { paths });
+        for path in &self.placeholders {
+            files.add(path);
+        }
+        files
+    }
+
+    /// Rules of some files and folders alone, or the embedded ones with those that are added. What cannot be used is said beside the answer.
+    fn load(&self, paths: &[PathBuf]) -> Loaded {
+        let files = self.files(paths);
+        let unread: Vec<_> = files.problems.iter().map(ToString::to_string).collect();
+        let loaded = engine(files, paths);
+        left_out(&unread, &loaded);
+        loaded
+    }
 }
 
-/// The rules of some files and folders alone, or of all where none is named.
-fn alone(added: &[PathBuf], paths: &[PathBuf]) -> Loaded {
-    if paths.is_empty() {
-        return load(added);
-    }
-    let files = RuleFiles::read(paths);
-    let unread: Vec<_> = files.problems.iter().map(ToString::to_string).collect();
-    let loaded = say::while_working("loads rules", || files.load());
-    left_out(&unread, &loaded);
-    loaded
+fn engine(files: RuleFiles, paths: &[PathBuf]) -> Loaded {
+    say::while_working("loads rules", || if paths.is_empty() { files.load_over_embedded() } else { files.load() })
 }
 
 fn left_out(unread: &[String], loaded: &Loaded) {
@@ -117,15 +123,56 @@ fn left_out(unread: &[String], loaded: &Loaded) {
     }
 }
 
+/// Everything that may become a finding or serves one: rules, and correlations of them.
+fn all_rules(engine: &Engine) -> impl Iterator<Item = &Rule> {
+    let correlations = engine.correlations().map(|(_, correlation)| &correlation.rule);
+    engine.rules().map(|(_, rule)| rule).chain(correlations)
+}
+
+/// The log sources that a rule is about: of a correlation those of its rules.
+fn sources_of<'a>(engine: &'a Engine, rule: &'a Rule) -> Vec<&'a RuleSource> {
+    let mut found = Vec::new();
+    gather(engine, rule, &mut found, CHAIN);
+    found
+}
+
+/// Correlations of correlations are followed so far.
+const CHAIN: usize = 8;
+
+fn gather<'a>(engine: &'a Engine, rule: &'a Rule, found: &mut Vec<&'a RuleSource>, depth: usize) {
+    let mut add = |source: &'a RuleSource| {
+        if *source != RuleSource::default() && !found.contains(&source) {
+            found.push(source);
+        }
+    };
+    add(&rule.source);
+    let correlation = engine.correlations().find(|(_, correlation)| correlation.rule.id == rule.id);
+    for member in correlation.iter().flat_map(|(_, correlation)| &correlation.members) {
+        match (member, depth.checked_sub(1)) {
+            (Target::Rule(rule), _) => gather(engine, engine.rule(*rule), found, 0),
+            (Target::Correlation(other), Some(depth)) => {
+                gather(engine, &engine.correlation(*other).rule, found, depth);
+            }
+            (Target::Correlation(_), None) => {}
+        }
+    }
+}
+
 /// A text of a rule or an event as people can read it: whoever wrote it shall not write to a terminal.
 fn printable(text: &str) -> String {
     text.split('\n').map(|line| Raw(line.as_bytes().to_vec()).escape()).collect::<Vec<_>>().join("\n")
 }
 
-/// `aws/cloudtrail`: the words that a rule's log source has.
-fn source_words(source: &RuleSource) -> String {
-    let words = [&source.product, &source.service, &source.category];
-    words.into_iter().flatten().map(String::as_str).collect::<Vec<_>>().join("/")
+/// `aws/cloudtrail`: the words of the log sources that a rule is about.
+fn source_words(engine: &Engine, rule: &Rule) -> String {
+    let words = sources_of(engine, rule).into_iter().map(|source| sources::words(&source.as_log_source()));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// What a correlation counts, as the rule file calls it; nothing for a rule.
+fn correlates(engine: &Engine, rule: &Rule) -> Option<&'static str> {
+    let found = engine.correlations().find(|(_, correlation)| correlation.rule.id == rule.id);
+    found.map(|(_, correlation)| correlation.kind.name())
 }
 
 /// What machines are told of a rule wherever it is named.
@@ -144,6 +191,13 @@ fn summary(rule: &Rule) -> Value {
         "techniques": rule.techniques,
         "tactics": rule.tactics,
     })
+}
+
+#[cfg(test)]
+impl Wanted {
+    fn nothing_added() -> Self {
+        Self { added: Vec::new(), placeholders: Vec::new(), command: RulesCommand::Navigator }
+    }
 }
 
 /// `1 rule`, `2 rules`.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::count;
+use super::{all_rules, count};
 use crate::cli::say;
 use crate::rule_files::Loaded;
 
@@ -19,7 +19,7 @@ pub(super) fn layer(loaded: &Loaded) -> Result<()> {
 
 fn described(loaded: &Loaded) -> Value {
     let mut titles: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (_, rule) in loaded.engine.rules() {
+    for rule in all_rules(&loaded.engine) {
         for id in rule.techniques.iter().collect::<BTreeSet<_>>() {
             titles.entry(id).or_default().push(&rule.title);
         }
@@ -37,7 +37,7 @@ fn described(loaded: &Loaded) -> Value {
         "domain": "enterprise-attack",
         "description": format!(
             "Techniques that rules of Mayfly name: {} for {}.",
-            count(loaded.engine.rules().len(), "rule"), count(titles.len(), "technique"),
+            count(all_rules(&loaded.engine).count(), "rule"), count(titles.len(), "technique"),
         ),
         "sorting": 3,
         "hideDisabled": false,

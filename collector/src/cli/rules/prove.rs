@@ -2,8 +2,8 @@
 //! of the rule that decided, and is an error where one does.
 
 use anyhow::{Result, bail};
-use rules::example::disagreements;
-use rules::{Engine, Example, JsonEvent, RuleIndex};
+use rules::example::{Timeline, broken_timelines, disagreements};
+use rules::{Correlation, Engine, Example, JsonEvent, RuleIndex};
 use serde_json::json;
 
 use super::{count, explain, printable};
@@ -13,28 +13,34 @@ use crate::rule_files::Loaded;
 /// Tries all examples.
 pub(super) fn prove(loaded: &Loaded, json: bool) -> Result<()> {
     let engine = &loaded.engine;
-    let wrong = say::while_working("tries examples", || disagreements(engine));
+    let (wrong, broken) = say::while_working("tries examples", || (disagreements(engine), broken_timelines(engine)));
     for (rule, example) in &wrong {
         disagrees(engine, *rule, example, json)?;
     }
-    let examples: usize = engine.rules().map(|(_, rule)| rule.examples.len()).sum();
-    let without = engine.rules().filter(|(_, rule)| rule.examples.is_empty()).count();
+    for (correlation, timeline) in &broken {
+        breaks(engine.correlation(*correlation), timeline, json)?;
+    }
+    let wrong = wrong.len() + broken.len();
+    let proofs = engine.rules().map(|(_, rule)| rule.examples.len());
+    let proofs: Vec<_> = proofs.chain(engine.correlations().map(|(_, one)| one.timelines.len())).collect();
+    let examples: usize = proofs.iter().sum();
+    let without = proofs.iter().filter(|proofs| **proofs == 0).count();
     if json {
         say::json_line(&json!({
-            "rules": engine.rules().len(),
+            "rules": proofs.len(),
             "examples": examples,
             "without_examples": without,
-            "disagree": wrong.len(),
+            "disagree": wrong,
             "left_out": loaded.errors.len(),
         }))?;
     } else {
-        let rules = count(engine.rules().len(), "rule");
+        let rules = count(proofs.len(), "rule");
         let lacking = if without == 0 { String::new() } else { format!("; {} without any", count(without, "rule")) };
-        let agree = if wrong.is_empty() { ": all agree" } else { "" };
+        let agree = if wrong == 0 { ": all agree" } else { "" };
         say::line(&format!("{rules}, {}{agree}{lacking}", count(examples, "example")))?;
     }
-    if !wrong.is_empty() {
-        bail!("{} from the rule", differ(wrong.len()));
+    if wrong > 0 {
+        bail!("{} from the rule", differ(wrong));
     }
     if !loaded.errors.is_empty() {
         bail!("{} cannot be used: `mayfly rules lint` says why", count(loaded.errors.len(), "rule"));
@@ -49,7 +55,7 @@ fn differ(wrong: usize) -> String {
 fn disagrees(engine: &Engine, index: RuleIndex, example: &Example, json: bool) -> Result<()> {
     let rule = engine.rule(index);
     let event = JsonEvent::new(&example.event, rule.source.as_log_source());
-    let parts = engine.parts(index, &event);
+    let parts = engine.explain_parts(index, &event);
     if json {
         return say::json_line(&json!({
             "rule": rule.id,
@@ -61,10 +67,31 @@ fn disagrees(engine: &Engine, index: RuleIndex, example: &Example, json: bool) -
             "parts": explain::parts_json(&parts),
         }));
     }
-    let must = if example.matches { "must match and does not" } else { "must not match and does" };
-    let place = format!("{}:{}: {}: `{}` {must}", rule.file, example.line, rule.title, example.name);
+    let place = format!("{}:{}: {}: `{}` {}", rule.file, example.line, rule.title, example.name, must(example.matches));
     say::line(&format!("{} {}", say::level_word("wrong", "high"), printable(&place)))?;
     say::line(&explain::parts_text(&parts))
+}
+
+/// Of a timeline there are no parts to show: what it lacks is in the rules that it is of.
+fn breaks(correlation: &Correlation, timeline: &Timeline, json: bool) -> Result<()> {
+    let rule = &correlation.rule;
+    if json {
+        return say::json_line(&json!({
+            "rule": rule.id,
+            "title": rule.title,
+            "file": rule.file,
+            "line": timeline.line,
+            "example": timeline.name,
+            "must_match": timeline.matches,
+        }));
+    }
+    let place =
+        format!("{}:{}: {}: `{}` {}", rule.file, timeline.line, rule.title, timeline.name, must(timeline.matches));
+    say::line(&format!("{} {}", say::level_word("wrong", "high"), printable(&place)))
+}
+
+fn must(matches: bool) -> &'static str {
+    if matches { "must match and does not" } else { "must not match and does" }
 }
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
 //! `mayfly rules show`: all that a rule says. Takes an id, a path of the content or a file; prints for people, with the file's text.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use rules::{Response, Rule};
+use rules::{Engine, Response, Rule};
 use serde_json::{Value, json};
 
-use super::{attack, load, printable, source_words, summary};
+use super::{Wanted, all_rules, attack, correlates, printable, source_words, summary};
 use crate::cli::say;
-use crate::rule_files::{Loaded, RuleFiles};
+use crate::rule_files::Loaded;
 
 /// Shorter beginnings of an id are more likely a slip.
 const PREFIX: usize = 4;
 
 /// Prints a rule, or all of a file.
-pub(super) fn show(added: &[PathBuf], which: &str, json: bool) -> Result<()> {
+pub(super) fn show(wanted: &Wanted, which: &str, json: bool) -> Result<()> {
     let path = Path::new(which);
-    let loaded = if path.is_file() { file(path)? } else { load(added) };
+    let loaded = if path.is_file() { file(wanted, path)? } else { wanted.load(&[]) };
     let rules = find(&loaded, which, path.is_file());
     if rules.is_empty() {
         bail!("there is no rule {}: `mayfly rules list` names them", printable(which));
@@ -28,30 +28,26 @@ pub(super) fn show(added: &[PathBuf], which: &str, json: bool) -> Result<()> {
     }
     let text = |rule: &Rule| loaded.texts.iter().find(|(name, _)| *name == rule.file).map(|(_, text)| text.as_str());
     if json {
-        return rules.iter().try_for_each(|rule| say::json(&whole(rule, text(rule))));
+        return rules.iter().try_for_each(|rule| say::json(&whole(&loaded.engine, rule, text(rule))));
     }
     for rule in &rules {
-        say::line(&described(rule))?;
+        say::line(&described(&loaded.engine, rule))?;
     }
     rules.first().and_then(|rule| text(rule)).map_or(Ok(()), |text| say::line(printable(text).trim_end()))
 }
 
-fn file(path: &Path) -> Result<Loaded> {
-    let mut files = RuleFiles::default();
-    files.add(path);
-    if let Some(problem) = files.problems.pop() {
-        bail!(problem);
-    }
-    let loaded = files.load();
-    for error in &loaded.errors {
-        eprintln!("mayfly: {}", printable(&error.to_string()));
+/// The rules of a file alone; an error where it has none that can be shown.
+fn file(wanted: &Wanted, path: &Path) -> Result<Loaded> {
+    let loaded = wanted.load(&[path.to_owned()]);
+    if all_rules(&loaded.engine).next().is_none() {
+        bail!("{}: there is no rule in it that can be shown", path.display());
     }
     Ok(loaded)
 }
 
 fn find<'a>(loaded: &'a Loaded, which: &str, all: bool) -> Vec<&'a Rule> {
     let lower = which.to_ascii_lowercase();
-    let rules = || loaded.engine.rules().map(|(_, rule)| rule);
+    let rules = || all_rules(&loaded.engine);
     let exact: Vec<_> = rules().filter(|rule| all || rule.id == which || rule.id == lower).collect();
     if !exact.is_empty() {
         return exact;
@@ -72,16 +68,17 @@ fn response(rule: &Rule) -> &'static str {
     }
 }
 
-fn described(rule: &Rule) -> String {
+fn described(engine: &Engine, rule: &Rule) -> String {
     let mut lines = vec![say::bold(&printable(&rule.title))];
     lines.push(format!(
         "{} · {} · {} · {}:{}",
         say::level(rule.level.name()),
         printable(&rule.id),
-        printable(&source_words(&rule.source)),
+        printable(&source_words(engine, rule)),
         printable(&rule.file),
         rule.line
     ));
+    lines.extend(correlates(engine, rule).map(|kind| format!("a correlation of the kind {kind}")));
     let mut paragraph = |head: &str, text: &str| {
         if !text.is_empty() {
             lines.push(format!("\n{head}\n{}", say::wrapped(&printable(text), "  ")));
@@ -109,12 +106,13 @@ fn described(rule: &Rule) -> String {
     lines.join("\n")
 }
 
-fn whole(rule: &Rule, text: Option<&str>) -> Value {
+fn whole(engine: &Engine, rule: &Rule, text: Option<&str>) -> Value {
     let mut all = summary(rule);
     let examples: Vec<_> = (rule.examples.iter())
         .map(|one| json!({"name": one.name, "line": one.line, "matches": one.matches, "event": one.event}))
         .collect();
     let names: Vec<_> = rule.techniques.iter().map(|id| json!({"id": id, "name": attack::name(id)})).collect();
+    all["correlation"] = json!(correlates(engine, rule));
     all["description"] = json!(rule.description);
     all["why"] = json!(rule.why);
     all["falsepositives"] = json!(rule.false_positives);
@@ -129,6 +127,7 @@ fn whole(rule: &Rule, text: Option<&str>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rule_files::RuleFiles;
 
     fn embedded() -> Loaded {
         RuleFiles::default().load_over_embedded()
@@ -149,11 +148,11 @@ mod tests {
     fn all_that_a_rule_says_is_shown() {
         let loaded = embedded();
         let (_, rule) = loaded.engine.rules().find(|(_, rule)| !rule.techniques.is_empty()).expect("there are rules");
-        let shown = described(rule);
+        let shown = described(&loaded.engine, rule);
         for said in [&rule.title, &rule.id, &rule.false_positives[0], &rule.techniques[0], &rule.examples[0].name] {
             assert!(shown.contains(said.as_str()), "{said}: {shown}");
         }
-        let whole = whole(rule, Some("x"));
+        let whole = whole(&loaded.engine, rule, Some("x"));
         assert!(whole["why"].as_str().is_some_and(|why| !why.is_empty()), "{whole}");
     }
 
@@ -162,6 +161,7 @@ mod tests {
         let rules = "title: \"a\\e[2Jb\"\nlogsource: {product: linux}\ndetection: {s: {a: b}, condition: s}\n";
         let (engine, _) = rules::Engine::load([("r.yml", rules)]);
         let (_, rule) = engine.rules().next().expect("one rule");
-        assert!(!described(rule).contains('\u{1b}'), "{}", described(rule));
+        let shown = described(&engine, rule);
+        assert!(!shown.contains('\u{1b}'), "{shown}");
     }
 }

@@ -53,7 +53,8 @@ fn one(engine: &Engine, line: Labelled, scores: &mut Scores) {
     }
     let mut matches = Vec::new();
     engine.evaluate(&JsonEvent::new(&line.event, source), &mut matches);
-    let hits = matches.iter().map(|rule| engine.rule(*rule));
+    // What only serves a correlation is no finding of its own.
+    let hits = matches.iter().map(|rule| engine.rule(*rule)).filter(|rule| rule.generate);
     let hits = hits.map(|rule| Hit { level: rule.level, title: rule.title.clone() }).collect();
     let words = sources::words(&source);
     scores.add(line, &words, hits);

@@ -70,7 +70,7 @@ fn attacks(scores: &Scores) -> Result<()> {
     let hit = real().filter(|attack| attack.hit > 0).count();
     let title = format!("Attacks, by rules of medium and above: {hit} of {} hit", real().count());
     say::line(&format!("\n{}", say::bold(&title)))?;
-    let mut table = say::table(&["attack", "its events", "hit", "other events", "hit falsely", "rules"]);
+    let mut table = say::table(&["attack", "its events", "hit", "other events", "of these hit"]);
     say::whole_column(&mut table, 0);
     for (file, attack) in &scores.attacks {
         table.add_row([
@@ -79,12 +79,15 @@ fn attacks(scores: &Scores) -> Result<()> {
             if attack.events > 0 && attack.hit == 0 { "missed".to_owned() } else { attack.hit.to_string() },
             attack.background.to_string(),
             attack.background_hits.len().to_string(),
-            printable(&attack.rules.join("; ")),
         ]);
     }
     say::line(&table.to_string())?;
+    for (file, attack) in scores.attacks.iter().filter(|(_, attack)| attack.hit > 0) {
+        say::line(&format!("\n  {}: hit by", printable(file)))?;
+        attack.rules.iter().try_for_each(|rule| say::line(&format!("    {}", printable(rule))))?;
+    }
     for (file, attack) in &scores.attacks {
-        places(&format!("{file}: found falsely"), &attack.background_hits)?;
+        places(&format!("{file}: hit beside it"), &attack.background_hits)?;
     }
     Ok(())
 }

@@ -80,7 +80,7 @@ fn find(engine: &Engine, id: &str) -> Result<RuleIndex> {
     match (like.next(), like.next()) {
         (Some((rule, _)), None) => Ok(rule),
         (Some(_), Some(_)) => bail!("{} begins more than one id", printable(id)),
-        _ if engine.correlations().any(|(_, one)| one.rule.id.starts_with(&lower)) => {
+        _ if engine.correlations().any(|(_, one)| one.rule.id.eq_ignore_ascii_case(id)) => {
             bail!(
                 "{} is a correlation: explain the rules that it is of, which `mayfly rules show` names",
                 printable(id)

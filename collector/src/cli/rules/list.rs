@@ -56,6 +56,7 @@ pub(super) fn list(loaded: &Loaded, wanted: &Wanted, json: bool) -> Result<()> {
         return say::line(&format!("No rule is like that. Rules are about {}.", products.join(", ")));
     }
     let mut table = say::table(&["level", "id", "title", "log source", "techniques"]);
+    say::whole_column(&mut table, 0);
     say::whole_column(&mut table, 1);
     for rule in &rules {
         table.add_row([

@@ -36,7 +36,7 @@ pub(super) fn prove(loaded: &Loaded, json: bool) -> Result<()> {
     } else {
         let rules = count(proofs.len(), "rule");
         let lacking = if without == 0 { String::new() } else { format!("; {} without any", count(without, "rule")) };
-        let agree = if wrong == 0 { ": all agree" } else { "" };
+        let agree = if wrong == 0 && examples > 0 { ": all agree" } else { "" };
         say::line(&format!("{rules}, {}{agree}{lacking}", count(examples, "example")))?;
     }
     if wrong > 0 {

@@ -54,6 +54,8 @@ pub struct Config {
     pub cloudtrail: CloudTrailConfig,
     /// Kubernetes audit.
     pub kubernetes: KubernetesConfig,
+    /// Which rules run.
+    pub rules: RulesConfig,
     /// How to answer.
     pub respond: RespondConfig,
 }
@@ -87,6 +89,15 @@ pub struct SiteConfig {
     pub api_servers: Vec<SocketAddr>,
     /// Addresses that many share on the way out: gateways, proxies, offices. A credential used from there has not left. Default none.
     pub egress: Vec<IpNet>,
+}
+
+/// Which rules judge.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RulesConfig {
+    /// Folders whose `.yml` and `.yaml` files add to the built-in rules, or replace one by the same path. Default none. A rule that cannot be
+    /// used is said at the start and left out.
+    pub folders: Vec<PathBuf>,
 }
 
 /// Where `CloudTrail` lies.
@@ -125,6 +136,7 @@ impl Default for Config {
             site: SiteConfig::default(),
             cloudtrail: CloudTrailConfig::default(),
             kubernetes: KubernetesConfig::default(),
+            rules: RulesConfig::default(),
             respond: RespondConfig::default(),
         }
     }

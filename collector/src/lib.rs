@@ -11,6 +11,7 @@ pub mod ingest;
 pub mod pipeline;
 pub mod pki;
 pub mod respond;
+pub mod rule_files;
 pub mod run;
 pub mod store;
 pub mod web;

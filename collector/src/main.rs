@@ -43,5 +43,5 @@ fn run(cli: Cli) -> Result<()> {
     }
     let config = config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start")?;
-    runtime.block_on(collector::run::serve(&cli.data, config)).context("serve")
+    runtime.block_on(collector::run::serve(cli.data(), config)).context("serve")
 }

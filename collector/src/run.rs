@@ -30,6 +30,7 @@ use crate::pipeline::fold::Fold;
 use crate::pki::{Pki, PkiError};
 use crate::respond::answer::Answers;
 use crate::respond::execute::Hands;
+use crate::rule_files::{Loaded, RuleFiles};
 use crate::store::{OpenError, Store};
 use crate::web::{self, Context};
 
@@ -184,14 +185,19 @@ impl Parts {
         Ok(address)
     }
 
-    /// Judgement with the embedded rules. A rule that cannot be read is said and left out.
+    /// Judgement with the embedded rules and those of the configured folders. A rule that cannot be used is said and left out.
     fn pipeline(&self, changed: mpsc::Sender<CaseId>) -> Result<Pipeline, RunError> {
         let secret = self.config.respond.hash_secret.as_deref().map(HashSecret::read).transpose();
         let secret = secret.map_err(|cause| RunError::Part { part: "respond.hash_secret", cause: Box::new(cause) })?;
-        let (engine, refused) = rules::Engine::load(rules::content().iter().copied());
-        for error in refused {
+        let files = RuleFiles::read(&self.config.rules.folders);
+        for problem in &files.problems {
+            tracing::error!(cause = crate::say(problem), "rules are left out");
+        }
+        let Loaded { engine, errors, .. } = files.load_over_embedded();
+        for error in errors {
             tracing::error!(cause = crate::say(&error), "a rule is left out");
         }
+        tracing::info!(rules = engine.rules().len(), "judges");
         let api_servers = self.config.site.api_servers.iter().map(|server| (server.ip(), server.port())).collect();
         let site = Site { api_servers, egress: self.config.site.egress.clone() };
         let fold = Fold::new(engine, site);

@@ -89,7 +89,7 @@ mod syntax;
 pub use content::{content, node_content, overlay};
 pub use correlate::{Contribution, Correlation, CorrelationIndex, Correlator, Derived, Firing, Loss};
 pub use error::LoadError;
-pub use evaluate::explain::{Matched, Part};
+pub use evaluate::explain::{Matched, Part, Unfitting};
 pub use event::{Event, LogSource, Value};
 pub use example::Example;
 pub use fields::{Field, Known};

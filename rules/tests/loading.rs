@@ -161,10 +161,19 @@ fn each_part_says_what_fits_and_what_does_not() {
     let told = |part: &rules::Part| {
         let value = |one: &rules::Matched| format!("{}={}", one.field, String::from_utf8_lossy(&one.value));
         let fitting = part.fitting.iter().map(value).collect::<Vec<_>>().join(" ");
-        format!("{} {} [{fitting}] [{}]", part.name, part.matches, part.unfitting.join(" "))
+        let unfit = |one: &rules::Unfitting| {
+            let values: Vec<_> = one.values.iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+            format!("{}={}", one.field, values.join("/"))
+        };
+        let unfitting = part.unfitting.iter().map(unfit).collect::<Vec<_>>().join(" ");
+        format!("{}{} {} [{fitting}] [{unfitting}]", if part.excludes { "not " } else { "" }, part.name, part.matches)
     };
     let told: Vec<_> = parts.iter().map(told).collect();
-    let expected =
-        ["s false [A=xa A=ya] [B]", "words true [=a secret] []", "not_c false [] [C]", "filter users false [] [User]"];
+    let expected = [
+        "s false [A=xa A=ya] [B=2]",
+        "words true [=a secret] []",
+        "not_c false [] [C=c]",
+        "not filter users false [] [User=]",
+    ];
     assert_eq!(told, expected);
 }

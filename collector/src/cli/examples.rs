@@ -11,7 +11,8 @@ pub(super) const ALL: &str = "Examples:
   mayfly undo MF-2026-0001                        take it back
   mayfly report MF-2026-0001 --format html --out report.html
   mayfly evidence export MF-2026-0001 --out evidence.zip
-  mayfly verify evidence.zip                      check it anywhere, offline";
+  mayfly verify evidence.zip                      check it anywhere, offline
+  mayfly rules list                               what is looked for";
 
 pub(super) const SERVE: &str = "Examples:
   mayfly serve --data ./data                      without configuration, for this machine only
@@ -68,6 +69,46 @@ pub(super) const EXPORT: &str = "Examples:
 pub(super) const VERIFY: &str = "Examples:
   mayfly verify evidence.zip                      exit status 1 where anything does not fit or is not there
   mayfly verify evidence.zip --json";
+
+pub(super) const RULES: &str = "Examples:
+  mayfly rules list --source kubernetes --level high
+  mayfly rules list --rules ./sigma/rules           add a folder of rules, such as SigmaHQ's
+  mayfly rules lint ./my-rules                      what is wrong, and where
+  mayfly rules test --data ./labelled-events        what is found, what is missed
+  mayfly rules navigator                            a layer for the ATT&CK Navigator";
+
+pub(super) const RULES_LIST: &str = "Examples:
+  mayfly rules list --technique T1552
+  mayfly rules list --source entra --level medium
+  mayfly rules list --rules ./sigma/rules --json | jq -r .title";
+
+pub(super) const RULES_SHOW: &str = "Examples:
+  mayfly rules show 9b4c5864                        by its id, or the first letters of it
+  mayfly rules show cloud/aws/bucket_opened.yml
+  mayfly rules show ./my-rules/rule.yml --json";
+
+pub(super) const RULES_LINT: &str = "Examples:
+  mayfly rules lint                                 the built-in rules
+  mayfly rules lint ./my-rules ./sigma/rules        these alone
+  mayfly rules lint ./sigma --placeholders lists.yml    with values for rules that ask for lists of your own
+  mayfly rules lint ./my-rules --json | jq -r .message";
+
+pub(super) const RULES_TEST: &str = "Examples:
+  mayfly rules test                                 the built-in rules on their own examples
+  mayfly rules test ./my-rules
+  mayfly rules test --data ./labelled-events
+  mayfly rules test --rules ./sigma/rules --data ./labelled-events --json
+Labelled events are lines of JSON: {\"source\": \"aws.cloudtrail\", \"event\": {…}, \"expect\": {\"alert\": true}}";
+
+pub(super) const RULES_EXPLAIN: &str = "Examples:
+  mayfly rules explain event.json                   all rules that match
+  mayfly rules explain --source k8s.audit -
+  mayfly rules explain --rule 9b4c5864 event.json   also why this one does not match
+  mayfly rules explain --rule 9b4c5864              on its own examples";
+
+pub(super) const RULES_NAVIGATOR: &str = "Examples:
+  mayfly rules navigator                            open what it prints in the Navigator: Open Existing Layer
+  mayfly rules navigator --rules ./sigma/rules";
 
 pub(super) const NODES: &str = "Examples:
   mayfly nodes

@@ -1,4 +1,4 @@
-//! The responder's commands. Takes words; asks a running collector, or, for `verify`, only files; prints for people by default and JSON with
+//! The responder's commands. Takes words; asks a running collector, or, for `verify` and `rules`, only files; prints for people by default and JSON with
 //! `--json`. Decides nothing.
 
 mod cases;
@@ -11,9 +11,10 @@ mod examples;
 mod folder;
 mod nodes;
 mod plans;
+mod rules;
 mod say;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -24,15 +25,23 @@ use crate::cli::client::Client;
 #[derive(Debug, Parser)]
 #[command(name = "mayfly", version, disable_help_subcommand = true, after_help = examples::ALL)]
 pub struct Cli {
-    /// The collector's data folder.
-    #[arg(long, global = true, value_name = "DIR", default_value = "/var/lib/mayfly-collector")]
-    pub data: PathBuf,
+    /// The collector's data folder. Default: /var/lib/mayfly-collector.
+    // Without a default of clap's: that would stand for `rules test --data` as well, which is another folder.
+    #[arg(long, global = true, value_name = "DIR")]
+    data: Option<PathBuf>,
     /// Print JSON for machines.
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
+}
+
+impl Cli {
+    /// The collector's data folder.
+    pub fn data(&self) -> &Path {
+        self.data.as_deref().unwrap_or(Path::new("/var/lib/mayfly-collector"))
+    }
 }
 
 /// One command.
@@ -125,6 +134,9 @@ pub enum Command {
         /// The zip file, or the folder that it was unpacked to.
         bundle: PathBuf,
     },
+    /// The rules: what there is, whether it is sound, what it finds and why. Needs no running collector.
+    #[command(after_help = examples::RULES)]
+    Rules(rules::Wanted),
     /// The nodes that were ever connected.
     #[command(after_help = examples::NODES)]
     Nodes,
@@ -180,7 +192,7 @@ pub enum NodeCommand {
 
 /// Runs a command that asks. `serve` is `main`'s.
 pub async fn run(cli: Cli) -> Result<()> {
-    let client = Client::new(&cli.data);
+    let client = Client::new(cli.data());
     let json = cli.json;
     match cli.command {
         Command::Serve { .. } => Ok(()),
@@ -197,6 +209,7 @@ pub async fn run(cli: Cli) -> Result<()> {
         Command::Evidence(EvidenceCommand::List { id }) => evidence::list(&client, &id, json).await,
         Command::Evidence(EvidenceCommand::Export { id, out }) => evidence::export(&client, &id, &out, json).await,
         Command::Verify { bundle } => evidence::verify(&bundle, json),
+        Command::Rules(wanted) => rules::run(&wanted, json),
         Command::Nodes => nodes::list(&client, json).await,
         Command::Node(NodeCommand::Add { name, out }) => nodes::add(&client, &name, &out, json).await,
     }

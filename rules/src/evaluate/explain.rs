@@ -31,27 +31,70 @@ pub struct Part {
     /// The fields that fit, with their values: all that the part rests on where it matches, as far as it came where not.
     pub fitting: Vec<Matched>,
     /// The fields that do not fit.
-    pub unfitting: Vec<String>,
+    pub unfitting: Vec<Unfitting>,
+    /// Whether the condition wants that it does not match: a filter.
+    pub excludes: bool,
 }
+
+/// A field that is not as a part asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfitting {
+    /// The field as the rule names it; empty for a keyword.
+    pub field: String,
+    /// What it holds, as text: of many values the first few. Empty where it holds none.
+    pub values: Vec<Vec<u8>>,
+}
+
+/// Of a field with many values no more are shown.
+const SHOWN: usize = 4;
 
 /// Every part of a rule, whether the rule matches or not.
 pub(crate) fn parts<E: Event + ?Sized>(program: &Program, event: &E) -> Vec<Part> {
-    let part = |(part, name): (&Expression, &String)| {
+    let part = |(position, (part, name)): (usize, (&Expression, &String))| {
         let mut found = BTreeMap::new();
         let mut unfitting = Vec::new();
         each_item(part, &mut |one| {
             if item(one, event) {
                 of_item(one, event, &mut found);
             } else {
-                let field = one.field.as_ref().map_or("", Field::name);
-                if !unfitting.iter().any(|known| known == field) {
-                    unfitting.push(field.to_owned());
+                let unfit = unfit(one, event);
+                if !unfitting.contains(&unfit) {
+                    unfitting.push(unfit);
                 }
             }
         });
-        Part { name: name.clone(), matches: expression(part, event), fitting: in_order(found), unfitting }
+        Part {
+            name: name.clone(),
+            matches: expression(part, event),
+            fitting: in_order(found),
+            unfitting,
+            excludes: excludes(&program.condition, position, false) == Some(true),
+        }
     };
-    program.parts.iter().zip(&program.names).map(part).collect()
+    program.parts.iter().zip(&program.names).enumerate().map(part).collect()
+}
+
+fn unfit<E: Event + ?Sized>(one: &Item, event: &E) -> Unfitting {
+    let mut values = Vec::new();
+    if let Some(field) = &one.field {
+        super::each(event.field(field), &mut |value| {
+            values.extend(shown(value));
+            values.len() >= SHOWN
+        });
+    }
+    Unfitting { field: one.field.as_ref().map_or("", Field::name).to_owned(), values }
+}
+
+/// Whether a part stands below an odd number of `not`; nothing where the condition does not name it. One that stands both
+/// ways is asked for.
+fn excludes(tree: &Condition, part: usize, negated: bool) -> Option<bool> {
+    match tree {
+        Condition::Part(position) => (*position == part).then_some(negated),
+        Condition::All(branches) | Condition::Any(branches) => {
+            branches.iter().filter_map(|branch| excludes(branch, part, negated)).reduce(|all, one| all && one)
+        }
+        Condition::Not(inner) => excludes(inner, part, !negated),
+    }
 }
 
 fn each_item<'a>(tree: &'a Expression, visit: &mut impl FnMut(&'a Item)) {
@@ -141,13 +184,18 @@ fn keywords<E: Event + ?Sized>(test: &Test, event: &E, found: &mut Found) {
     }
 }
 
+/// A single value as text; nothing where it holds none.
+fn shown(value: Value<'_>) -> Option<Vec<u8>> {
+    match value {
+        Value::Text(text) => Some(text.to_vec()),
+        Value::Bool(yes) => Some(super::bool_text(yes).to_vec()),
+        Value::Int(_) | Value::Float(_) | Value::Address(_) => Some(written(value).as_bytes().to_vec()),
+        Value::Missing | Value::Null | Value::Object | Value::Many(_) => None,
+    }
+}
+
 fn add(field: &str, value: Value<'_>, found: &mut Found) {
-    let text = match value {
-        Value::Text(text) => text.to_vec(),
-        Value::Bool(yes) => super::bool_text(yes).to_vec(),
-        Value::Int(_) | Value::Float(_) | Value::Address(_) => written(value).as_bytes().to_vec(),
-        Value::Missing | Value::Null | Value::Object | Value::Many(_) => return,
-    };
+    let Some(text) = shown(value) else { return };
     let order = found.len();
     found.entry((field.to_owned(), text.clone())).or_insert((order, Matched { field: field.to_owned(), value: text }));
 }

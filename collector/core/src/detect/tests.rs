@@ -174,6 +174,16 @@ fn entry(source: AuditSource, original: Value) -> AuditEntry {
     }
 }
 
+#[test]
+fn a_rule_that_only_serves_a_correlation_raises_nothing_by_itself() {
+    let correlation = "---\ntitle: Many calls\ncorrelation: {type: event_count, rules: [Any call], group-by: [user], \
+                       timespan: 1m, condition: {gte: 9}}\n";
+    let (engine, errors) = Engine::load([("cloud.yml", format!("{CLOUD}{correlation}"))]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let found = Detector::new(engine).audit(&entry(AuditSource::Cloudtrail, json!({"eventName": "Call"})));
+    assert!(found.is_empty(), "{found:?}");
+}
+
 fn caller(user: &Value) -> Vec<String> {
     let original = json!({"eventName": "Call", "userIdentity": user});
     let findings = detector().audit(&entry(AuditSource::Cloudtrail, original));

@@ -16,8 +16,9 @@ fn main() {
     find(&folder, &folder, &mut files).expect("the folder of rules is readable");
     let mut list = String::from("&[\n");
     for (name, path) in files {
-        let path = path.to_str().expect("the project lies in a folder whose name is text");
-        writeln!(list, "    ({name:?}, include_str!({path:?})),").expect("a string takes all that is written to it");
+        // The text and not its path: what is built may outlive the folder that it was built in.
+        let text = fs::read_to_string(&path).expect("rules are text");
+        writeln!(list, "    ({name:?}, {text:?}),").expect("a string takes all that is written to it");
     }
     list.push_str("]\n");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo tells a build script where to write"));

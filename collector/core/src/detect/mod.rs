@@ -16,7 +16,7 @@ mod view;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rules::{Engine, Event, JsonEvent, LogSource, RuleIndex, fields};
+use rules::{Engine, JsonEvent, LogSource, RuleIndex, fields};
 
 pub(crate) use entities::{
     called_by_service, caller, extra, instance_of_session, issued_key, pod_of_caller, service_account, user,
@@ -108,7 +108,8 @@ impl Detector {
             AuditSource::Kubernetes => fields::KUBERNETES_AUDIT,
         };
         let view = JsonEvent::new(&entry.original, source);
-        matching(&self.engine, &view, &mut self.matches);
+        self.matches.clear();
+        self.engine.evaluate(&view, &mut self.matches);
         if self.matches.is_empty() {
             return Vec::new();
         }
@@ -132,7 +133,8 @@ impl Detector {
         let container = node.and_then(|node| node.containers.get(event.container()?));
         let process = node.and_then(|node| node.processes.get(&event.actor.as_ref()?.process));
         let view = NodeView { event, source, process, container };
-        matching(&self.engine, &view, &mut self.matches);
+        self.matches.clear();
+        self.engine.evaluate(&view, &mut self.matches);
         if self.matches.is_empty() {
             return;
         }
@@ -250,11 +252,4 @@ impl Node {
             self.containers.remove(&oldest);
         }
     }
-}
-
-/// The rules of which a match is a finding: what only serves a correlation is none.
-fn matching<E: Event>(engine: &Engine, event: &E, matches: &mut Vec<RuleIndex>) {
-    matches.clear();
-    engine.evaluate(event, matches);
-    matches.retain(|rule| engine.rule(*rule).generate);
 }

@@ -35,6 +35,7 @@ mod evaluate;
 mod event;
 pub mod example;
 pub mod fields;
+pub mod indicators;
 mod json;
 pub mod limits;
 mod load;

@@ -48,6 +48,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Pipeline.
     pub pipeline: PipelineConfig,
+    /// What is looked for beside the embedded rules.
+    pub rules: RulesConfig,
     /// What no log says about the place.
     pub site: SiteConfig,
     /// AWS `CloudTrail`.
@@ -77,6 +79,15 @@ pub struct PipelineConfig {
     /// How long to collect findings before cases are drawn anew. Default 100 ms. Zero: after each frame. Longer: a later response.
     #[serde(deserialize_with = "duration")]
     pub settle: Duration,
+}
+
+/// What is looked for beside the embedded rules.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RulesConfig {
+    /// Files with indicators (CSV, STIX 2.1, MISP), and folders whose `*.csv` and `*.json` files are. Default none. Read at the start; what
+    /// was stored before is looked up as well.
+    pub indicators: Vec<PathBuf>,
 }
 
 /// What the operator knows about the place.
@@ -122,6 +133,7 @@ impl Default for Config {
             names: Vec::new(),
             store: StoreConfig::default(),
             pipeline: PipelineConfig::default(),
+            rules: RulesConfig::default(),
             site: SiteConfig::default(),
             cloudtrail: CloudTrailConfig::default(),
             kubernetes: KubernetesConfig::default(),

@@ -280,13 +280,6 @@ impl Set {
             visit(first, Seen::Text(text));
         }
     }
-
-    /// A file's digest in hexadecimal, of which some indicator holds at that time; `field` is where the caller has it from.
-    pub fn lookup_hash(&self, digest: &str, field: &'static str, at: i64) -> Option<Hit> {
-        let mut found = None;
-        self.hash(digest.as_bytes(), &mut |first, _| found = Some(Hit { first, field }));
-        found.filter(|hit| self.same_value(hit.first).any(|indicator| !indicator.is_expired(at)))
-    }
 }
 
 /// An address as logs write it: alone, or with a port.

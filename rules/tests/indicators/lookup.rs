@@ -170,14 +170,6 @@ fn all_sources_of_a_value_are_named_together() {
 }
 
 #[test]
-fn a_digest_is_found_by_itself() {
-    let set = set();
-    let hit = set.lookup_hash(&"ab".repeat(32), "sha256", NOW).expect("it is listed");
-    assert_eq!(set.words(hit, NOW).title, format!("Indicator: sha256 {}", "ab".repeat(32)));
-    assert!(set.lookup_hash(&"ac".repeat(32), "sha256", NOW).is_none());
-}
-
-#[test]
 fn names_of_long_values_end_in_a_hash_of_all_of_it() {
     let url = |end: &str| format!("http://bad.example/{}{end}", "a".repeat(300));
     let id = |url: &str| {

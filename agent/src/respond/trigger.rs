@@ -217,18 +217,18 @@ impl Triggers {
     /// Asks rules and indicators what of them an event matches; `None` where they have nothing to say of such events.
     fn ask(&mut self, event: &Event, observer: &Observer) -> Option<()> {
         let [first, second] = sources(event);
-        let any = first.or(second)?;
+        first.or(second)?;
         let origin = observer.origin();
         command_line(event, origin, &mut self.line);
         self.matches.clear();
         self.hits.clear();
-        for source in [first, second].into_iter().flatten() {
-            self.engine.evaluate(&NodeEvent::new(event, source, origin, &self.line), &mut self.matches);
-        }
-        if !self.indicators.is_empty() {
-            // Under one source alone: they ask for values, which are the same under each.
-            let view = NodeEvent::new(event, any, origin, &self.line);
-            self.indicators.lookup(&view, seconds(event), &mut self.hits);
+        for (number, source) in [first, second].into_iter().flatten().enumerate() {
+            let view = NodeEvent::new(event, source, origin, &self.line);
+            self.engine.evaluate(&view, &mut self.matches);
+            if number == 0 {
+                // Under one source alone: indicators ask for values, which are the same under each.
+                self.indicators.lookup(&view, seconds(event), &mut self.hits);
+            }
         }
         self.causes.clear();
         self.causes.extend(self.matches.iter().copied().map(Cause::Rule));

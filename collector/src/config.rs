@@ -54,7 +54,7 @@ pub struct Config {
     pub cloudtrail: CloudTrailConfig,
     /// Kubernetes audit.
     pub kubernetes: KubernetesConfig,
-    /// Which rules run.
+    /// What is looked for beside the embedded rules.
     pub rules: RulesConfig,
     /// How to answer.
     pub respond: RespondConfig,
@@ -81,6 +81,18 @@ pub struct PipelineConfig {
     pub settle: Duration,
 }
 
+/// What is looked for beside the embedded rules.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RulesConfig {
+    /// Folders whose `.yml` and `.yaml` files add to the built-in rules, or replace one by the same path. Default none. A rule that cannot be
+    /// used is said at the start and left out.
+    pub folders: Vec<PathBuf>,
+    /// Files with indicators (CSV, STIX 2.1, MISP), and folders whose `*.csv` and `*.json` files are. Default none. Read at the start; what
+    /// was stored before is looked up as well.
+    pub indicators: Vec<PathBuf>,
+}
+
 /// What the operator knows about the place.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -89,15 +101,6 @@ pub struct SiteConfig {
     pub api_servers: Vec<SocketAddr>,
     /// Addresses that many share on the way out: gateways, proxies, offices. A credential used from there has not left. Default none.
     pub egress: Vec<IpNet>,
-}
-
-/// Which rules judge.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RulesConfig {
-    /// Folders whose `.yml` and `.yaml` files add to the built-in rules, or replace one by the same path. Default none. A rule that cannot be
-    /// used is said at the start and left out.
-    pub folders: Vec<PathBuf>,
 }
 
 /// Where `CloudTrail` lies.
@@ -133,10 +136,10 @@ impl Default for Config {
             names: Vec::new(),
             store: StoreConfig::default(),
             pipeline: PipelineConfig::default(),
+            rules: RulesConfig::default(),
             site: SiteConfig::default(),
             cloudtrail: CloudTrailConfig::default(),
             kubernetes: KubernetesConfig::default(),
-            rules: RulesConfig::default(),
             respond: RespondConfig::default(),
         }
     }

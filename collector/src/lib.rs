@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod connect;
 pub mod health;
+pub mod indicators;
 pub mod ingest;
 pub mod pipeline;
 pub mod pki;

@@ -200,7 +200,10 @@ impl Parts {
         tracing::info!(rules = engine.rules().len(), "judges");
         let api_servers = self.config.site.api_servers.iter().map(|server| (server.ip(), server.port())).collect();
         let site = Site { api_servers, egress: self.config.site.egress.clone() };
-        let fold = Fold::new(engine, site);
+        let indicators = crate::indicators::read(&self.config.rules.indicators);
+        let indicators =
+            indicators.map_err(|cause| RunError::Part { part: "read indicators", cause: Box::new(cause) })?;
+        let fold = Fold::new(engine, site).with_indicators(indicators);
         let settle = self.config.pipeline.settle;
         let (store, clock, health) = (self.store.clone(), self.clock.clone(), self.health.clone());
         Ok(Pipeline::new(store, clock, health, fold, secret.as_ref(), settle, changed))

@@ -78,6 +78,7 @@ mod evaluate;
 mod event;
 pub mod example;
 pub mod fields;
+pub mod indicators;
 mod json;
 pub mod limits;
 mod load;

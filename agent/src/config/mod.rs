@@ -149,6 +149,9 @@ pub struct Rules {
     /// Folders whose `*.yml` files add to the built-in rules or replace them by the same path. Default: none. A file that cannot be
     /// used is an error at the start, with its line.
     pub folders: Vec<PathBuf>,
+    /// Files with indicators (CSV, STIX 2.1, MISP), and folders whose `*.csv` and `*.json` files are. Default: none. A file that cannot be
+    /// read is an error at the start; an entry that cannot be used is logged, and the others are used.
+    pub indicators: Vec<PathBuf>,
 }
 
 /// What the agent may do.

@@ -49,6 +49,7 @@ fn each_field_can_be_set() {
         sensitive = [{ class = "shadow", path = "/etc/shadow" }]
         [rules]
         folders = ["/etc/mayfly/rules"]
+        indicators = ["/etc/mayfly/indicators", "/srv/feeds/cert.csv"]
         [respond]
         waiting = 8
         captures_max_bytes = "1GiB"

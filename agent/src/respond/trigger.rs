@@ -1,4 +1,4 @@
-//! Rules on the node: an event that matches makes something happen at once.
+//! Rules and indicators on the node: an event that matches makes something happen at once.
 //!
 //! Takes events in order; gives [`Fired`] where a rule matched, with the process already stopped where the rule asks for it:
 //! nothing is waited for before the stop. One process is captured once for one rule within a while; further matches are
@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use proto::limits::NAME_BYTES;
 use proto::v1::actor::Origin as WireOrigin;
 use proto::v1::event::Body;
 use proto::v1::{Event, ProcessKey, TriggerAction};
+use rules::indicators::{Hit, Set};
 use rules::{Engine, Response, RuleIndex};
 
 use super::held::{Guard, Held, NotHeld, State};
@@ -42,7 +44,7 @@ impl Limits {
     }
 }
 
-/// A rule that matched, as the wire and the manifest name it.
+/// A rule, or an indicator, that matched, as the wire and the manifest name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Matched {
     /// Its id.
@@ -123,15 +125,25 @@ struct Heard {
     repeats: u64,
 }
 
+/// What an event matches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Cause {
+    Rule(RuleIndex),
+    Indicator(Hit),
+}
+
 /// The rules of this node, and what they have said lately.
 #[derive(Debug)]
 pub struct Triggers {
     engine: Arc<Engine>,
+    indicators: Arc<Set>,
     limits: Limits,
-    heard: HashMap<(RuleIndex, ProcessKey), Heard>,
+    heard: HashMap<(Cause, ProcessKey), Heard>,
     // Kept between events, so that one that matches nothing allocates nothing.
     line: Vec<u8>,
     matches: Vec<RuleIndex>,
+    hits: Vec<Hit>,
+    causes: Vec<Cause>,
     counted: u64,
 }
 
@@ -139,7 +151,23 @@ impl Triggers {
     /// Triggers over loaded rules.
     pub fn new(engine: impl Into<Arc<Engine>>, limits: Limits) -> Self {
         let engine = engine.into();
-        Self { engine, limits, heard: HashMap::new(), line: Vec::new(), matches: Vec::new(), counted: 0 }
+        Self {
+            engine,
+            indicators: Arc::default(),
+            limits,
+            heard: HashMap::new(),
+            line: Vec::new(),
+            matches: Vec::new(),
+            hits: Vec::new(),
+            causes: Vec::new(),
+            counted: 0,
+        }
+    }
+
+    /// With values that were found to be bad elsewhere. What meets one is told, and nothing is done to it.
+    #[must_use]
+    pub fn with_indicators(self, indicators: impl Into<Arc<Set>>) -> Self {
+        Self { indicators: indicators.into(), ..self }
     }
 
     /// Matches that were counted and not told one by one: the same rule by the same process, within the quiet time. The
@@ -150,25 +178,17 @@ impl Triggers {
 
     /// Asks the rules about an event, and stops its process where one of them says so.
     pub fn check(&mut self, event: &Event, observer: &Observer) -> Option<Fired> {
-        let [first, second] = sources(event);
-        first.or(second)?;
-        let origin = observer.origin();
-        command_line(event, origin, &mut self.line);
-        self.matches.clear();
-        for source in [first, second].into_iter().flatten() {
-            self.engine.evaluate(&NodeEvent::new(event, source, origin, &self.line), &mut self.matches);
-        }
+        self.ask(event, observer)?;
         let in_kernel = self.limits.acts && matches!(&event.body, Some(Body::Exec(exec)) if exec.stopped_in_kernel);
-        if self.matches.is_empty() && !in_kernel {
+        if self.causes.is_empty() && !in_kernel {
             return None;
         }
-        self.matches.sort_unstable();
-        self.matches.dedup();
+        let origin = observer.origin();
         let process = event.actor.as_ref().and_then(|actor| actor.process).filter(|key| key.pid != 0);
         let (mut told, repeats) = self.unheard(process, event.boot_ns);
         if in_kernel && told.is_empty() {
             // Whoever was stopped must be let go by somebody, also where nothing new is to be told of it.
-            told.clone_from(&self.matches);
+            told.clone_from(&self.causes);
         }
         if told.is_empty() && !in_kernel {
             self.counted += 1;
@@ -176,10 +196,10 @@ impl Triggers {
         }
         let (stop, held) = self.stop(event, process, &told, in_kernel);
         let matched = self.limits.clock.now();
-        let capture = told.iter().any(|&rule| self.engine.rule(rule).response != Response::Observe);
+        let capture = told.iter().any(|&cause| self.response(cause) != Response::Observe);
         let held = held.or_else(|| Held::take(&self.limits.guard.proc, process?).ok().filter(|_| self.limits.acts));
         Some(Fired {
-            rules: self.words(&told),
+            rules: self.words(&told, event),
             event: event.clone(),
             capture: capture && self.limits.acts,
             stop,
@@ -194,16 +214,50 @@ impl Triggers {
         })
     }
 
+    /// Asks rules and indicators what of them an event matches; `None` where they have nothing to say of such events.
+    fn ask(&mut self, event: &Event, observer: &Observer) -> Option<()> {
+        let [first, second] = sources(event);
+        first.or(second)?;
+        let origin = observer.origin();
+        command_line(event, origin, &mut self.line);
+        self.matches.clear();
+        self.hits.clear();
+        for (number, source) in [first, second].into_iter().flatten().enumerate() {
+            let view = NodeEvent::new(event, source, origin, &self.line);
+            self.engine.evaluate(&view, &mut self.matches);
+            if number == 0 {
+                // Under one source alone: indicators ask for values, which are the same under each.
+                self.indicators.lookup(&view, seconds(event), &mut self.hits);
+            }
+        }
+        self.causes.clear();
+        // What only serves a rule over several events says nothing by itself.
+        let told = self.matches.iter().copied().filter(|rule| self.engine.rule(*rule).generate);
+        self.causes.extend(told.map(Cause::Rule));
+        self.causes.extend(self.hits.iter().copied().map(Cause::Indicator));
+        self.causes.sort_unstable();
+        self.causes.dedup();
+        Some(())
+    }
+
+    /// What is to be done. An indicator is somebody else's word: it alone does not stop or capture anybody.
+    fn response(&self, cause: Cause) -> Response {
+        match cause {
+            Cause::Rule(rule) => self.engine.rule(rule).response,
+            Cause::Indicator(_) => Response::Observe,
+        }
+    }
+
     /// Stops the process, or finds it stopped. A match that is only counted stops nobody: the process may have been let go on
     /// purpose.
     fn stop(
         &self,
         event: &Event,
         process: Option<ProcessKey>,
-        told: &[RuleIndex],
+        told: &[Cause],
         in_kernel: bool,
     ) -> (Stop, Option<Held>) {
-        let asked = |&rule: &RuleIndex| matches!(self.engine.rule(rule).response, Response::Stop { .. });
+        let asked = |&cause: &Cause| matches!(self.response(cause), Response::Stop { .. });
         if !in_kernel && (!self.limits.acts || !told.iter().any(asked)) {
             return (Stop::NotAsked, None);
         }
@@ -227,8 +281,8 @@ impl Triggers {
     }
 
     /// Those of the matches that the same process has not made within the quiet time, and how many were counted before.
-    fn unheard(&mut self, process: Option<ProcessKey>, now_ns: u64) -> (Vec<RuleIndex>, u64) {
-        let Some(process) = process else { return (self.matches.clone(), 0) };
+    fn unheard(&mut self, process: Option<ProcessKey>, now_ns: u64) -> (Vec<Cause>, u64) {
+        let Some(process) = process else { return (self.causes.clone(), 0) };
         if self.heard.len() >= self.limits.remembered {
             self.heard.retain(|_, heard| heard.until_ns > now_ns);
         }
@@ -237,31 +291,49 @@ impl Triggers {
             self.heard.clear();
         }
         let (mut told, mut repeats) = (Vec::new(), 0);
-        for &rule in &self.matches {
+        for &cause in &self.causes {
             let until_ns = now_ns.saturating_add(self.limits.quiet_ns);
-            let heard = self.heard.entry((rule, process)).or_insert(Heard { until_ns: 0, repeats: 0 });
+            let heard = self.heard.entry((cause, process)).or_insert(Heard { until_ns: 0, repeats: 0 });
             if heard.until_ns > now_ns {
                 heard.repeats += 1;
             } else {
                 repeats += heard.repeats;
                 *heard = Heard { until_ns, repeats: 0 };
-                told.push(rule);
+                told.push(cause);
             }
         }
         (told, repeats)
     }
 
-    fn words(&self, rules: &[RuleIndex]) -> Vec<Matched> {
-        let mut rules: Vec<_> = rules.iter().map(|&rule| self.engine.rule(rule)).collect();
-        rules.sort_by_key(|rule| std::cmp::Reverse(rule.level));
-        let matched = rules.into_iter().map(|rule| Matched {
-            rule_id: rule.id.clone(),
-            title: rule.title.clone(),
-            level: rule.level.name(),
-            techniques: rule.techniques.clone(),
+    fn words(&self, causes: &[Cause], event: &Event) -> Vec<Matched> {
+        let words = causes.iter().map(|cause| match *cause {
+            Cause::Rule(rule) => {
+                let rule = self.engine.rule(rule);
+                let matched = Matched {
+                    rule_id: rule.id.clone(),
+                    title: rule.title.clone(),
+                    level: rule.level.name(),
+                    techniques: rule.techniques.clone(),
+                };
+                (rule.level, matched)
+            }
+            Cause::Indicator(hit) => {
+                let words = self.indicators.words(hit, seconds(event));
+                // The collector may not have this indicator: who says so, and why, goes with it.
+                let mut title = format!("{}. {}", words.title, words.why);
+                title.truncate(title.floor_char_boundary(NAME_BYTES));
+                (words.level, Matched { rule_id: words.id, title, level: words.level.name(), techniques: Vec::new() })
+            }
         });
-        matched.collect()
+        let mut words: Vec<_> = words.collect();
+        words.sort_by_key(|(level, _)| std::cmp::Reverse(*level));
+        words.into_iter().map(|(_, matched)| matched).collect()
     }
+}
+
+/// When the event happened, in seconds since 1970.
+fn seconds(event: &Event) -> i64 {
+    i64::try_from(event.time_ns / 1_000_000_000).unwrap_or(i64::MAX)
 }
 
 fn executable(event: &Event) -> String {

@@ -139,3 +139,25 @@ fn an_event_of_no_source_asks_no_rule() {
     let mut world = world(true);
     assert!(world.triggers.check(&Event::default(), &world.observer).is_none());
 }
+
+#[test]
+fn a_listed_value_is_told_with_who_says_so_and_stops_nobody() {
+    let feed = "type,value,source,why,expires,level\nfile_name,sleep,Our CERT,seen at a break-in,2026-01-01T00:00:00Z,critical\n";
+    let (set, errors) = Set::load([("cert.csv", feed)]);
+    assert!(errors.is_empty(), "{errors:?}");
+    let mut world = world(true);
+    world.triggers = world.triggers.with_indicators(set);
+    let (child, key) = child();
+    let fired = world.triggers.check(&exec(key, 5, "sleep\x006"), &world.observer).expect("a rule and an indicator");
+    let title = "Indicator: file_name sleep. Our CERT lists it: seen at a break-in; until 2026-01-01T00:00:00Z.";
+    assert_eq!(line(&fired), format!("Observed {title} + Sleeping is watched repeats 0"));
+    assert_eq!((fired.rules[0].rule_id.as_str(), fired.rules[0].level), ("indicator:file_name:sleep", "critical"));
+    assert!(!fired.capture && matches!(fired.stop, Stop::NotAsked));
+    let again = world.triggers.check(&exec(key, 6, "sleep\x006"), &world.observer);
+    assert!(again.is_none(), "it is counted");
+    let mut late = exec(ProcessKey { pid: 4_000_001, start_ns: 1 }, 7, "sleep\x006");
+    late.time_ns = 1_767_225_600_000_000_000;
+    let fired = world.triggers.check(&late, &world.observer).expect("the rule matches");
+    assert_eq!(line(&fired), "Observed Sleeping is watched repeats 0");
+    end(child);
+}

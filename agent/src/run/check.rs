@@ -18,6 +18,8 @@ pub struct Check {
     pub kernel: String,
     /// Rules that would run.
     pub rules: usize,
+    /// Indicators that were loaded.
+    pub indicators: usize,
     /// Sensitive paths that would be watched.
     pub sensitive_paths: usize,
     /// Where events would go; empty: nowhere.
@@ -82,6 +84,7 @@ pub fn check(config: &Config) -> Result<Check, RunError> {
         node: config.node.clone(),
         kernel: parts::kernel_release(),
         rules: engine.rules().len(),
+        indicators: super::indicators::read(config)?.indicators().len(),
         sensitive_paths: sensitive.patterns().len(),
         runtimes: runtimes(config)?,
         collector: config.collector.as_ref().map(|collector| collector.endpoint.clone()).unwrap_or_default(),
@@ -124,6 +127,7 @@ impl fmt::Display for Check {
         writeln!(out, "kernel     {}", self.kernel)?;
         writeln!(out, "collector  {collector}")?;
         writeln!(out, "rules      {}", self.rules)?;
+        writeln!(out, "indicators {}", self.indicators)?;
         writeln!(out, "sensitive  {} paths", self.sensitive_paths)?;
         for runtime in &self.runtimes {
             let CheckedRuntime { socket, name, refusal } = runtime;

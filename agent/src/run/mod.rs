@@ -15,6 +15,7 @@
 
 mod canary;
 mod check;
+mod indicators;
 mod parts;
 mod ready;
 mod source;

@@ -91,7 +91,7 @@ impl Hot<'_> {
         limits.acts = kernel.is_some();
         let watched = parts::watched_facts(&self.engine);
         let mut matches = Matches {
-            triggers: Triggers::new(self.engine, limits),
+            triggers: Triggers::new(self.engine, limits).with_indicators(super::indicators::read(self.config)?),
             fired,
             log: self.log.clone(),
             clock: clock.clone(),

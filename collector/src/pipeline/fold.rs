@@ -7,6 +7,7 @@ use collector_core::correlate::{Correlator, Group, Related, Site, group};
 use collector_core::detect::{Detector, merge};
 use collector_core::model::{AuditEntry, Body, Edge, Finding, FindingId, Moment, NodeEvent};
 use rules::Engine;
+use rules::indicators::Set;
 
 use crate::ingest::translate;
 use crate::store::events::frame::{Frame, Kind};
@@ -60,6 +61,13 @@ impl Fold {
             facts: 0,
             is_changed: false,
         }
+    }
+
+    /// With values that were found to be bad elsewhere.
+    #[must_use]
+    pub fn with_indicators(mut self, indicators: Set) -> Self {
+        self.detector = self.detector.with_indicators(indicators);
+        self
     }
 
     /// What nodes say about themselves, for the bridges that need it.

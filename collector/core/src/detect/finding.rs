@@ -54,22 +54,22 @@ pub(crate) fn of_rule(
         time,
         entities,
         evidence: NonEmpty::one(evidence),
-        matched: matched.into_iter().map(shown).collect(),
+        matched: matched.into_iter().map(|Matched { field, value, .. }| shown(field, value)).collect(),
     }
 }
 
-fn shown(matched: Matched) -> (String, String) {
-    let mut value = matched.value;
+/// A field with its value for people.
+pub(super) fn shown(field: String, mut value: Vec<u8>) -> (String, String) {
     let cut = value.len() > SHOWN;
     value.truncate(SHOWN);
     let mut text = Raw(value).escape();
     if cut {
         text.push('…');
     }
-    (matched.field, text)
+    (field, text)
 }
 
-const fn level(level: rules::Level) -> Level {
+pub(super) const fn level(level: rules::Level) -> Level {
     match level {
         rules::Level::Informational => Level::Informational,
         rules::Level::Low => Level::Low,

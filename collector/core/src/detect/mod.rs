@@ -1,9 +1,10 @@
-//! Events and entries against rules. Takes one event or entry at a time, in the order of each log; gives the findings of the rules
-//! that match it. Never decides which findings belong together, nor how bad they are as a whole.
+//! Events and entries against rules and indicators. Takes one event or entry at a time, in the order of each log; gives the findings of
+//! what matches it. Never decides which findings belong together, nor how bad they are as a whole.
 
 mod changes;
 mod entities;
 mod finding;
+mod listed;
 mod powers;
 mod processes;
 mod sequences;
@@ -16,6 +17,7 @@ mod view;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use rules::indicators::{Hit, Set};
 use rules::{Engine, JsonEvent, LogSource, RuleIndex, fields};
 
 pub(crate) use entities::{
@@ -52,13 +54,15 @@ struct Node {
 pub struct Detector {
     engine: Arc<Engine>,
     sequences: Sequences,
+    indicators: Arc<Set>,
     nodes: Map<String, Node>,
     pods: Map<(String, String), String>,
     pods_in_order: VecDeque<(String, String)>,
     recent: Map<FindingId, Finding>,
     recent_in_order: VecDeque<FindingId>,
-    // Kept between calls so that an event which no rule matches allocates nothing.
+    // Kept between calls so that an event which nothing matches allocates nothing.
     matches: Vec<RuleIndex>,
+    hits: Vec<Hit>,
 }
 
 impl Detector {
@@ -68,13 +72,21 @@ impl Detector {
         Self {
             sequences: Sequences::new(&engine),
             engine,
+            indicators: Arc::default(),
             nodes: Map::default(),
             pods: Map::default(),
             pods_in_order: VecDeque::new(),
             recent: Map::default(),
             recent_in_order: VecDeque::new(),
             matches: Vec::new(),
+            hits: Vec::new(),
         }
+    }
+
+    /// With values that were found to be bad elsewhere.
+    #[must_use]
+    pub fn with_indicators(self, indicators: impl Into<Arc<Set>>) -> Self {
+        Self { indicators: indicators.into(), ..self }
     }
 
     /// The rules it detects with.
@@ -95,8 +107,8 @@ impl Detector {
             return vec![self.triggered(event, trigger)];
         }
         let mut findings = Vec::new();
-        for source in view::sources(&event.body).into_iter().flatten() {
-            self.match_event(event, source, &mut findings);
+        for (number, source) in view::sources(&event.body).into_iter().flatten().enumerate() {
+            self.match_event(event, source, number == 0, &mut findings);
         }
         findings
     }
@@ -110,7 +122,8 @@ impl Detector {
         let view = JsonEvent::new(&entry.original, source);
         self.matches.clear();
         self.engine.evaluate(&view, &mut self.matches);
-        if self.matches.is_empty() {
+        listed::look_up(&self.indicators, &view, entry.time, &mut self.hits);
+        if self.matches.is_empty() && self.hits.is_empty() {
             return Vec::new();
         }
         let pods = &self.pods;
@@ -122,20 +135,33 @@ impl Detector {
             finding::of_rule(engine.rule(*index), matched, entry.evidence(), entry.time, entities.clone())
         };
         let told = self.matches.iter().filter(|index| engine.rule(**index).generate);
-        let mut findings: Vec<_> = told.map(find).collect();
+        let list =
+            |hit: &Hit| listed::finding(&self.indicators, *hit, &view, entry.evidence(), entry.time, entities.clone());
+        let mut findings: Vec<_> = told.map(find).chain(self.hits.iter().map(list)).collect();
         let seen = (entry.evidence(), entry.time, &*entities);
         findings.extend(self.sequences.observe(engine, &view, &self.matches, seen));
         findings
     }
 
-    fn match_event(&mut self, event: &NodeEvent, source: LogSource<'static>, findings: &mut Vec<Finding>) {
+    /// Matches an event under one of its sources. Indicators are asked under the first alone: they ask for values, not for sources.
+    fn match_event(
+        &mut self,
+        event: &NodeEvent,
+        source: LogSource<'static>,
+        is_first: bool,
+        findings: &mut Vec<Finding>,
+    ) {
         let node = self.nodes.get(event.node.as_str());
         let container = node.and_then(|node| node.containers.get(event.container()?));
         let process = node.and_then(|node| node.processes.get(&event.actor.as_ref()?.process));
         let view = NodeView { event, source, process, container };
         self.matches.clear();
         self.engine.evaluate(&view, &mut self.matches);
-        if self.matches.is_empty() {
+        self.hits.clear();
+        if is_first {
+            listed::look_up(&self.indicators, &view, event.time, &mut self.hits);
+        }
+        if self.matches.is_empty() && self.hits.is_empty() {
             return;
         }
         let entities = entities::of_event(event, container);
@@ -148,6 +174,9 @@ impl Detector {
             let matched = self.engine.explain(*index, &view);
             findings.push(finding::of_rule(rule, matched, event.evidence(), event.time, entities.clone()));
         }
+        let list =
+            |hit: &Hit| listed::finding(&self.indicators, *hit, &view, event.evidence(), event.time, entities.clone());
+        findings.extend(self.hits.iter().map(list));
         let seen = (event.evidence(), event.time, &*entities);
         let together = self.sequences.observe(&self.engine, &view, &self.matches, seen);
         for finding in findings.iter_mut().skip(start) {

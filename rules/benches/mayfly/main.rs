@@ -1,8 +1,10 @@
-//! How many events a second one core evaluates with the embedded rules.
+//! How many events a second one core evaluates with the embedded rules, and looks up in a hundred thousand indicators.
 //!
 //! Takes nothing, or `MAYFLY_DATA` for the public rules and `CloudTrail` as well; prints one JSON object a line: name,
 //! value, unit, goal, met. The same events as JSON, and the parsing of that JSON alone, are the baselines. Time is that on the
 //! processor where the kernel tells it, so that neighbours on the machine count for less.
+
+mod indicators;
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr};
@@ -182,6 +184,7 @@ fn main() {
     print("rules/baseline/json_parsing_alone", parse(&texts, |_| ()), None);
     correlate();
     flood();
+    indicators::measure(&events);
     if public.is_empty() {
         println!("skipped: the public rules are not there (set MAYFLY_DATA to the folder of sample data)");
         return;

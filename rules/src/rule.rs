@@ -22,7 +22,7 @@ pub struct Rule {
     pub description: String,
     /// How grave a match is.
     pub level: Level,
-    /// ATT&CK techniques as `T1552.005`, in the order of the tags.
+    /// ATT&CK techniques as `T1552.005`, in the order of the tags and the numbers of version 19.
     pub techniques: Vec<String>,
     /// ATT&CK tactics as `credential-access`, in the order of the tags.
     pub tactics: Vec<String>,

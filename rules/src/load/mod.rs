@@ -4,6 +4,7 @@
 //! document never stops another. All files are read before a rule is built, since lists of values, filters and correlations
 //! may stand in any of them.
 
+mod attack;
 mod correlation;
 mod filter;
 mod names;
@@ -155,7 +156,7 @@ impl Loader {
 
 /// A rule as its header describes it; what it answers with and how it proves itself is set by who asks.
 fn described(file: String, id: String, title: String, header: Header) -> Rule {
-    let (techniques, tactics) = attack(&header.tags);
+    let (techniques, tactics) = attack::named(&header.tags);
     Rule {
         file,
         line: header.line,
@@ -190,22 +191,4 @@ fn uuid(id: &str) -> bool {
     let groups: Vec<_> = id.split('-').collect();
     groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
         && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
-}
-
-/// Techniques and tactics of `attack.` tags; software and group ids are neither.
-fn attack(tags: &[String]) -> (Vec<String>, Vec<String>) {
-    let mut techniques = Vec::new();
-    let mut tactics = Vec::new();
-    for tag in tags.iter().filter_map(|tag| tag.strip_prefix("attack.")) {
-        let numbered = |prefix| {
-            let rest = tag.strip_prefix(prefix)?;
-            rest.starts_with(|first: char| first.is_ascii_digit()).then_some(rest)
-        };
-        if let Some(number) = numbered("t").or_else(|| numbered("T")) {
-            techniques.push(format!("T{number}"));
-        } else if ["s", "g", "c", "ta"].iter().all(|prefix| numbered(prefix).is_none()) {
-            tactics.push(tag.replace('_', "-"));
-        }
-    }
-    (techniques, tactics)
 }

@@ -28,6 +28,7 @@ use tests::world::agent::Agent;
 use tests::world::place::Place;
 
 use super::counted::Counted;
+use super::floor::Idle;
 use super::{each_logged, print, print_unmeasurable, quantile};
 
 /// Rounds with an agent; one more are without.
@@ -73,6 +74,9 @@ const WORKS: [Work; 7] = [
     work("connect and close, loopback, container", Who::Container, 100, Goal::Times(1.05), connect),
 ];
 
+/// The call that is of no interest.
+const ASKING: usize = 4;
+
 const fn work(name: &'static str, who: Who, calls: u32, goal: Goal, call: fn(&Ground) -> Result<()>) -> Work {
     Work { name, who, calls, goal, call }
 }
@@ -100,6 +104,7 @@ pub(crate) fn measure() -> Result<()> {
         let pairs: Vec<(f64, f64)> = with.iter().map(|round| round[number]).zip(around).collect();
         tell(work, &pairs, own);
     }
+    floor(&ground)?;
     let lost = lost(&agent.context("an agent ran")?.data)?;
     print("cost: records lost meanwhile", lost as f64, "records", Some(0.0));
     Ok(())
@@ -143,18 +148,37 @@ fn spread(values: &mut [f64]) -> f64 {
 fn round(ground: &Ground) -> Result<Round> {
     let mut round = Round::default();
     for (work, cheapest) in WORKS.iter().zip(&mut round) {
-        let mut stretches = Vec::with_capacity(STRETCHES);
         ground.cgroup.enter(work.who)?;
-        for _ in 0..STRETCHES {
-            let begun = processor_time()?;
-            stretch(work, ground)?;
-            stretches.push((processor_time()? - begun) / f64::from(work.calls));
-            ground.tidy()?;
-        }
+        *cheapest = one(work, ground)?;
         ground.cgroup.enter(Who::Host)?;
-        *cheapest = quantile(&mut stretches, CHEAPEST);
     }
     Ok(round)
+}
+
+/// Nanoseconds of one call of a work.
+fn one(work: &Work, ground: &Ground) -> Result<f64> {
+    let mut stretches = Vec::with_capacity(STRETCHES);
+    for _ in 0..STRETCHES {
+        let begun = processor_time()?;
+        stretch(work, ground)?;
+        stretches.push((processor_time()? - begun) / f64::from(work.calls));
+        ground.tidy()?;
+    }
+    Ok(quantile(&mut stretches, CHEAPEST))
+}
+
+/// What the kernel takes of a call of no interest for any tracepoint at all.
+fn floor(ground: &Ground) -> Result<()> {
+    let asking = &WORKS[ASKING];
+    let mut more = Vec::with_capacity(PAIRS);
+    for _ in 0..PAIRS {
+        let without = one(asking, ground)?;
+        let idle = Idle::hang()?;
+        more.push(one(asking, ground)? - without);
+        drop(idle);
+    }
+    print(&format!("cost: {}, added by one idle tracepoint", asking.name), quantile(&mut more, 0.5), "ns", None);
+    Ok(())
 }
 
 fn stretch(work: &Work, ground: &Ground) -> Result<()> {

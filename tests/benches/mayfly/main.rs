@@ -6,6 +6,7 @@
 mod added;
 mod counted;
 mod flooded;
+mod floor;
 mod memory;
 mod paced;
 mod quarantined;

@@ -215,16 +215,18 @@ fn tried(line: &str) -> Result<Tried, CanaryError> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
 
     use super::*;
 
     /// A round with a program that answers these lines, and of which nothing is ever seen.
     fn check(folder: &Path, lines: &str) -> String {
-        let program = folder.join("answers");
-        fs::write(&program, format!("#!/bin/sh\necho ready\nread line\nprintf '{lines}'\n")).expect("write a script");
-        fs::set_permissions(&program, fs::Permissions::from_mode(0o700)).expect("let it run");
+        let (written, program) = (folder.join("written"), folder.join("answers"));
+        fs::write(&written, format!("#!/bin/sh\necho ready\nread line\nprintf '{lines}'\n")).expect("write a script");
+        // Not by this process: a child of another test would hold it open for writing, and nobody may execute it then.
+        let mut install = std::process::Command::new("install");
+        let installed = install.arg("--mode=700").arg(written).arg(&program).status().expect("let it run");
+        assert!(installed.success());
         let mut rounds =
             Rounds::new(program, folder.join("ground"), folder.to_owned(), Sighted::default(), Arc::default());
         rounds.arrival = Duration::from_millis(1);

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 /// The buffer, which others do not read.
 const BUFFER: &str = "/sys/kernel/tracing/instances/mayfly-floor";
 /// A call that is not measured.
-const EVENT: &str = "events/syscalls/sys_exit_uname/enable";
+const EVENT: &str = "events/syscalls/sys_exit_newuname/enable";
 
 /// A tracepoint at a call of which nobody is told, until it is dropped.
 pub(crate) struct Idle;

@@ -97,11 +97,7 @@ pub fn merge(one: &mut Finding, other: &Finding) {
         all.push(item);
     }
     one.evidence = all;
-    for entity in &other.entities {
-        if !one.entities.contains(entity) {
-            one.entities.push(entity.clone());
-        }
-    }
+    join(&mut one.entities, other.entities.iter().cloned());
     // The report with the rule's own words is the fuller one.
     if one.why.is_empty() && !other.why.is_empty() {
         one.title.clone_from(&other.title);
@@ -111,12 +107,17 @@ pub fn merge(one: &mut Finding, other: &Finding) {
     if one.matched.is_empty() {
         one.matched.clone_from(&other.matched);
     }
-    for technique in &other.techniques {
-        if !one.techniques.contains(technique) {
-            one.techniques.push(technique.clone());
-        }
-    }
+    join(&mut one.techniques, other.techniques.iter().cloned());
     one.level = one.level.max(other.level);
     // A trigger is written after the event that it is about.
     one.time = one.time.min(other.time);
+}
+
+/// Adds what is not there yet.
+pub(super) fn join<T: PartialEq>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) {
+    for one in more {
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
 }

@@ -37,6 +37,10 @@ impl Sequences {
         matches: &[RuleIndex],
         (evidence, time, entities): (EvidenceRef, Moment, &[Entity]),
     ) -> Vec<Finding> {
+        // Without such rules, which is usual, nothing of the event has to be kept.
+        if matches.is_empty() || engine.correlations().len() == 0 {
+            return Vec::new();
+        }
         let seen = Seen { evidence, time, entities: entities.to_vec() };
         let firings = self.correlator.observe(event, matches, &seen, signed(time.ns));
         firings.into_iter().filter_map(|firing| finding(engine, firing)).collect()
@@ -69,11 +73,7 @@ fn finding(engine: &Engine, firing: Firing<Seen>) -> Option<Finding> {
     let others = events.into_iter().rev().take(NAMED).map(|event| event.id);
     for seen in others.chain(firing.derived.into_iter().map(|derived| derived.id)) {
         found.evidence.push(seen.evidence);
-        for entity in seen.entities {
-            if !found.entities.contains(&entity) {
-                found.entities.push(entity);
-            }
-        }
+        finding::join(&mut found.entities, seen.entities);
     }
     Some(found)
 }

@@ -3,7 +3,7 @@
 
 use anyhow::{Result, bail};
 use rules::example::{Timeline, broken_timelines, disagreements};
-use rules::{Correlation, Engine, Example, JsonEvent, RuleIndex};
+use rules::{Correlation, Engine, Example, JsonEvent, Part, Rule, RuleIndex};
 use serde_json::json;
 
 use super::{count, explain, printable};
@@ -56,38 +56,33 @@ fn disagrees(engine: &Engine, index: RuleIndex, example: &Example, json: bool) -
     let rule = engine.rule(index);
     let event = JsonEvent::new(&example.event, rule.source.as_log_source());
     let parts = engine.explain_parts(index, &event);
-    if json {
-        return say::json_line(&json!({
-            "rule": rule.id,
-            "title": rule.title,
-            "file": rule.file,
-            "line": example.line,
-            "example": example.name,
-            "must_match": example.matches,
-            "parts": explain::parts_json(&parts),
-        }));
-    }
-    let place = format!("{}:{}: {}: `{}` {}", rule.file, example.line, rule.title, example.name, must(example.matches));
-    say::line(&format!("{} {}", say::level_word("wrong", "high"), printable(&place)))?;
-    say::line(&explain::parts_text(&parts))
+    tell(rule, (example.line, &example.name, example.matches), Some(&parts), json)
 }
 
 /// Of a timeline there are no parts to show: what it lacks is in the rules that it is of.
 fn breaks(correlation: &Correlation, timeline: &Timeline, json: bool) -> Result<()> {
-    let rule = &correlation.rule;
+    tell(&correlation.rule, (timeline.line, &timeline.name, timeline.matches), None, json)
+}
+
+/// One example that is not as its file says, by its line, its name, and whether it must match.
+fn tell(rule: &Rule, (line, name, matches): (u32, &str, bool), parts: Option<&[Part]>, json: bool) -> Result<()> {
     if json {
-        return say::json_line(&json!({
+        let mut told = json!({
             "rule": rule.id,
             "title": rule.title,
             "file": rule.file,
-            "line": timeline.line,
-            "example": timeline.name,
-            "must_match": timeline.matches,
-        }));
+            "line": line,
+            "example": name,
+            "must_match": matches,
+        });
+        if let Some(parts) = parts {
+            told["parts"] = explain::parts_json(parts);
+        }
+        return say::json_line(&told);
     }
-    let place =
-        format!("{}:{}: {}: `{}` {}", rule.file, timeline.line, rule.title, timeline.name, must(timeline.matches));
-    say::line(&format!("{} {}", say::level_word("wrong", "high"), printable(&place)))
+    let place = format!("{}:{line}: {}: `{name}` {}", rule.file, rule.title, must(matches));
+    say::line(&format!("{} {}", say::level_word("wrong", "high"), printable(&place)))?;
+    parts.map_or(Ok(()), |parts| say::line(&explain::parts_text(parts)))
 }
 
 fn must(matches: bool) -> &'static str {

@@ -107,8 +107,13 @@ impl Detector {
             return vec![self.triggered(event, trigger)];
         }
         let mut findings = Vec::new();
-        for (number, source) in view::sources(&event.body).into_iter().flatten().enumerate() {
-            self.match_event(event, source, number == 0, &mut findings);
+        let sources = view::sources(&event.body);
+        for source in sources.into_iter().flatten() {
+            self.match_event(event, source, &mut findings);
+        }
+        // Under the first alone: indicators ask for values, not for sources.
+        if let Some(source) = sources.into_iter().flatten().next() {
+            self.look_up_event(event, source, &mut findings);
         }
         findings
     }
@@ -143,28 +148,14 @@ impl Detector {
         findings
     }
 
-    /// Matches an event under one of its sources. Indicators are asked under the first alone: they ask for values, not for sources.
-    fn match_event(
-        &mut self,
-        event: &NodeEvent,
-        source: LogSource<'static>,
-        is_first: bool,
-        findings: &mut Vec<Finding>,
-    ) {
-        let node = self.nodes.get(event.node.as_str());
-        let container = node.and_then(|node| node.containers.get(event.container()?));
-        let process = node.and_then(|node| node.processes.get(&event.actor.as_ref()?.process));
-        let view = NodeView { event, source, process, container };
+    fn match_event(&mut self, event: &NodeEvent, source: LogSource<'static>, findings: &mut Vec<Finding>) {
+        let view = view_of(&self.nodes, event, source);
         self.matches.clear();
         self.engine.evaluate(&view, &mut self.matches);
-        self.hits.clear();
-        if is_first {
-            listed::look_up(&self.indicators, &view, event.time, &mut self.hits);
-        }
-        if self.matches.is_empty() && self.hits.is_empty() {
+        if self.matches.is_empty() {
             return;
         }
-        let entities = entities::of_event(event, container);
+        let entities = entities::of_event(event, view.container);
         let start = findings.len();
         for index in &self.matches {
             let rule = self.engine.rule(*index);
@@ -174,15 +165,28 @@ impl Detector {
             let matched = self.engine.explain(*index, &view);
             findings.push(finding::of_rule(rule, matched, event.evidence(), event.time, entities.clone()));
         }
-        let list =
-            |hit: &Hit| listed::finding(&self.indicators, *hit, &view, event.evidence(), event.time, entities.clone());
-        findings.extend(self.hits.iter().map(list));
         let seen = (event.evidence(), event.time, &*entities);
         let together = self.sequences.observe(&self.engine, &view, &self.matches, seen);
         for finding in findings.iter_mut().skip(start) {
             self.remember(finding);
         }
         findings.extend(together);
+    }
+
+    fn look_up_event(&mut self, event: &NodeEvent, source: LogSource<'static>, findings: &mut Vec<Finding>) {
+        let view = view_of(&self.nodes, event, source);
+        listed::look_up(&self.indicators, &view, event.time, &mut self.hits);
+        if self.hits.is_empty() {
+            return;
+        }
+        let entities = entities::of_event(event, view.container);
+        let start = findings.len();
+        let list =
+            |hit: &Hit| listed::finding(&self.indicators, *hit, &view, event.evidence(), event.time, entities.clone());
+        findings.extend(self.hits.iter().map(list));
+        for finding in findings.iter_mut().skip(start) {
+            self.remember(finding);
+        }
     }
 
     /// The node's own match: the finding of that rule and that event, with the trigger as further evidence.
@@ -281,4 +285,12 @@ impl Node {
             self.containers.remove(&oldest);
         }
     }
+}
+
+/// An event with what is known of its process and container.
+fn view_of<'a>(nodes: &'a Map<String, Node>, event: &'a NodeEvent, source: LogSource<'static>) -> NodeView<'a> {
+    let node = nodes.get(event.node.as_str());
+    let container = node.and_then(|node| node.containers.get(event.container()?));
+    let process = node.and_then(|node| node.processes.get(&event.actor.as_ref()?.process));
+    NodeView { event, source, process, container }
 }
